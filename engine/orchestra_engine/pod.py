@@ -1,0 +1,140 @@
+"""What the pure core and the processes tell each other: pods to start, and what became of them.
+
+The core (`operate`) only ever makes and reads these values; the loop and the shim carry them out.
+All of them are plain data and go to JSON and back with `dataclasses.asdict` and `from_dict`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """One program of a pod, with every tag already replaced (except artifact paths, see `Pod`)."""
+
+    name: str
+    image: str
+    command: list[str]
+    args: list[str] = field(default_factory=list)
+    env: list[dict[str, str]] = field(default_factory=list)  # [{name, value}], in order, $(A) not yet expanded
+    working_dir: str | None = None
+    source: str | None = None  # a script template's text; its path is the last argument
+    dependencies: list[str] = field(default_factory=list)  # containerSet only
+    memory_bytes: int | None = None  # from resources.limits.memory
+    cpu: float | None = None  # cores, from resources.limits.cpu (a rate, never an rlimit)
+    pull_policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputArtifact:
+    """A file or folder that has to lie at `path` before main starts: `raw` text or the object of `key`."""
+
+    name: str
+    path: str
+    raw: str | None = None
+    key: str | None = None
+    archive: str = "tar"  # tar (tar+gzip), none, zip: how the object was packed
+    optional: bool = False
+    mode: int | None = None
+    recurse_mode: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputArtifact:
+    """A file or folder to store under `key` (the suffix .tgz or .zip is part of it) after main ended."""
+
+    name: str
+    path: str
+    key: str
+    archive: str = "tar"
+    compression_level: int | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputParameter:
+    """A parameter whose value is the text of the file `path`."""
+
+    name: str
+    path: str
+    default: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """All that a shim needs to run one node.
+
+    In commands, arguments, environment and source the paths of artifacts and output files are left as the marks
+    `PATH_MARK % path`; the sandbox replaces each by the path inside the private root (the same path) or, in the plain
+    sandbox, by the place in the node's scratch folder.
+    """
+
+    node_id: str
+    node_name: str
+    pod_name: str
+    template: str
+    containers: list[Container]
+    inputs: list[InputArtifact] = field(default_factory=list)
+    output_parameters: list[OutputParameter] = field(default_factory=list)
+    output_artifacts: list[OutputArtifact] = field(default_factory=list)
+    capture_result: bool = False  # outputs.result of main (or of the script)
+    empty_dirs: list[dict[str, Any]] = field(default_factory=list)  # [{name, mounts: {container: path}}] of emptyDir
+    grant: str | None = None  # a named set of further folders, see loop.Config.grants
+    limits: dict[str, int] = field(default_factory=dict)  # cpu_seconds, file_bytes, output_bytes, processes
+    grace_seconds: float = 10.0
+
+
+PATH_MARK = "\ufdd0%s\ufdd1"  # two code points that no text may hold (Unicode noncharacters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kill:
+    """End a node's whole process tree: TERM, then KILL after `grace_seconds`; `reason` comes back as its message."""
+
+    node_id: str
+    reason: str
+    grace_seconds: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerStatus:
+    """How one container ended. `exit_code` is None while it runs or if it never started."""
+
+    name: str
+    phase: str  # Pending, Running, Succeeded, Failed, Error
+    exit_code: int | None = None
+    message: str = ""
+    started_at: float | None = None  # seconds since 1970-01-01 UTC
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodStatus:
+    """An observation: what is known of a pod now. Later ones replace earlier ones; a final phase never changes.
+
+    `message` is Argo's own where Argo has one ("main: Error (exit code 3)", "wait: …", "init: …").
+    `outputs` has Argo's shape: {exitCode, result, parameters: [{name, value}], artifacts: [{name, path, s3: {key}}]}.
+    """
+
+    node_id: str
+    phase: str  # Pending, Running, Succeeded, Failed, Error
+    message: str = ""
+    exit_code: int | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    containers: list[ContainerStatus] = field(default_factory=list)
+    killed: str = ""  # the reason of the Kill that ended it, else empty
+    limit: str = ""  # which limit ended it: memory, cpu_seconds, file_bytes, output_bytes, processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What one call of `operate` decided."""
+
+    status: dict[str, Any]  # the workflow's whole new status, Argo's shape
+    start: list[Pod] = field(default_factory=list)
+    kill: list[Kill] = field(default_factory=list)
+    wake_at: float | None = None  # call again at this time (seconds since 1970 UTC) even if nothing happens
