@@ -7,7 +7,9 @@ All of them are plain data and go to JSON and back with `dataclasses.asdict` and
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +140,26 @@ class Decision:
     start: list[Pod] = field(default_factory=list)
     kill: list[Kill] = field(default_factory=list)
     wake_at: float | None = None  # call again at this time (seconds since 1970 UTC) even if nothing happens
+
+
+_PARTS: dict[tuple[str, str], type] = {
+    ("Pod", "containers"): Container,
+    ("Pod", "inputs"): InputArtifact,
+    ("Pod", "output_parameters"): OutputParameter,
+    ("Pod", "output_artifacts"): OutputArtifact,
+    ("PodStatus", "containers"): ContainerStatus,
+    ("Decision", "start"): Pod,
+    ("Decision", "kill"): Kill,
+}
+
+
+def from_dict(kind: type[T], data: dict[str, Any]) -> T:
+    """Make one of this module's values from what `dataclasses.asdict` and JSON made of it.
+
+    Raises TypeError if a field is unknown or missing.
+    """
+    values = dict(data)
+    for (owner, name), part in _PARTS.items():
+        if owner == kind.__name__ and name in values:
+            values[name] = [from_dict(part, item) for item in values[name]]
+    return kind(**values)
