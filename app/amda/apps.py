@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class AmdaConfig(AppConfig):
+    name = "app.amda"
+    label = "amda"

@@ -1,0 +1,3 @@
+from app.amda.sample.cli import main
+
+main()
