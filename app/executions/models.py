@@ -39,6 +39,14 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """The executions that AMDA's contract knows as tasks: predictions, oldest first."""
         return self.filter(kind=Kind.PREDICTION).select_related("version__module").order_by("id")
 
+    def listed(self) -> ExecutionQuerySet:
+        """Executions with what a list shows of each, newest first, and without the long texts that it does not."""
+        return (
+            self.select_related("version__module", "version__environment")
+            .defer("version__metadata", "version__arguments_schema", "version__environment__lock")
+            .order_by("-id")
+        )
+
     def ready(self, queue: str) -> ExecutionQuerySet:
         """The queue entries that may be submitted now, in their order."""
         return (

@@ -20,6 +20,18 @@ class ModuleQuerySet(models.QuerySet["Module"]):
         """The modules that were not removed, with their default version."""
         return self.filter(removed_at=None).select_related("default__environment").order_by("id")
 
+    def with_latest(self) -> ModuleQuerySet:
+        """The modules that are there, with the keys of their newest version and build (`latest_id`, `build_id`)."""
+        versions = Version.objects.filter(module=models.OuterRef("pk")).order_by("-number")
+        builds = Build.objects.filter(version__module=models.OuterRef("pk")).order_by("-pk")
+        return (
+            self.present()
+            .defer("default__environment__lock")
+            .annotate(
+                latest_id=models.Subquery(versions.values("pk")[:1]), build_id=models.Subquery(builds.values("pk")[:1])
+            )
+        )
+
 
 class Module(models.Model):
     """A Python ML module that can be run: a name, its versions, and the one that runs by default."""
@@ -46,15 +58,30 @@ class Environment(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     python_version = models.CharField(max_length=32, help_text="of the interpreter, as 3.11.7")
     platform = models.CharField(max_length=64, help_text="as linux-x86_64")
+    base_prefix = models.CharField(max_length=1024, help_text="folder of the interpreter that it was made with")
+    cache_tag = models.CharField(max_length=32, help_text="of the interpreter's bytecode, as cpython-311")
     lock = models.TextField(blank=True, help_text="pinned requirements with hashes")
+    imports: models.JSONField[Any, Any] = models.JSONField(
+        default=list, help_text="names whose import was tried here and passed"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.digest[:12]
 
 
+class Immutable(Exception):  # noqa: N818
+    """Somebody tried to change what never changes."""
+
+
 class VersionQuerySet(models.QuerySet["Version"]):
     """The queries on versions."""
+
+    def update(self, **values: Any) -> int:
+        """As Django's, but only what a build may set. Raises `Immutable`."""
+        if fixed := set(values) - Version.CHANGEABLE:
+            raise Immutable(f"a version's {', '.join(sorted(fixed))} cannot change; register a new version")
+        return super().update(**values)
 
     def usable(self) -> VersionQuerySet:
         """The versions that a build made runnable."""
@@ -76,10 +103,15 @@ class Version(models.Model):
     commit = models.CharField(max_length=64, blank=True, help_text="what `source_ref` was then")
     tree_digest = models.CharField(max_length=64)
     metadata_digest = models.CharField(max_length=64)
+    requirements_digest = models.CharField(
+        max_length=64, db_index=True, help_text="of what the lock is resolved from; equal ones share a lock"
+    )
     environment = models.ForeignKey(Environment, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = VersionQuerySet.as_manager()
+
+    CHANGEABLE: ClassVar = frozenset({"environment", "environment_id"})
 
     class Meta:
         ordering: ClassVar = ["module_id", "number"]
@@ -87,6 +119,22 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module.name} {self.label} ({self.number})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """As Django's, but a stored version only takes a new environment. Raises `Immutable`."""
+        if not self._state.adding:
+            self._refuse_changes()
+        super().save(*args, **kwargs)
+
+    def _refuse_changes(self) -> None:
+        stored = type(self)._base_manager.filter(pk=self.pk).values().first() or {}
+        changed = {
+            name
+            for name, value in stored.items()
+            if name not in self.CHANGEABLE and name in self.__dict__ and self.__dict__[name] != value
+        }
+        if changed:
+            raise Immutable(f"a version's {', '.join(sorted(changed))} cannot change; register a new version")
 
 
 class BuildState(models.TextChoices):
@@ -111,6 +159,7 @@ class Build(models.Model):
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="builds")
     state = models.CharField(max_length=9, choices=BuildState.choices, default=BuildState.PENDING)
     message = models.TextField(blank=True)
+    resolve_anew = models.BooleanField(default=False, help_text="do not reuse an earlier lock")
     environment = models.ForeignKey(Environment, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,118 @@
+"""The one shape of errors: `{"error": sentence, "faults": [{"path", "message"}]}` with a real HTTP code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.views import defaults
+
+from app.executions import services as executions
+from app.modules import services as modules
+
+# Pages for people keep Django's own error pages; everything else is for programs.
+PAGES = ("/admin", "/ui")
+
+
+class HasPath(Protocol):
+    """What a fault of any part of Orchestra looks like."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
+
+
+class Refusal(Exception):  # noqa: N818
+    """An answer that is not the one asked for: the HTTP code, one sentence for people, and faults by path."""
+
+    def __init__(
+        self, status: int, message: str, *, faults: Iterable[HasPath] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.message = message
+        self.faults = list(faults)
+        self.headers = dict(headers or {})
+        super().__init__(message)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What goes over the wire."""
+        body: dict[str, Any] = {"error": self.message}
+        if self.faults:
+            body["faults"] = [{"path": fault.path, "message": fault.message} for fault in self.faults]
+        return body
+
+
+def sentence(faults: Iterable[HasPath]) -> str:
+    """All faults in one line, for clients that show only `error`."""
+    return "; ".join(f"{fault.path}: {fault.message}" if fault.path else fault.message for fault in faults)
+
+
+def refusal(exception: Exception) -> Refusal | None:  # noqa: PLR0911
+    """The answer that an exception means; None for a fault of Orchestra's own."""
+    match exception:
+        case Refusal():
+            return exception
+        case modules.Faulty():
+            return Refusal(422, sentence(exception.faults), faults=exception.faults)
+        case executions.KeyConflict():
+            return Refusal(422, str(exception))
+        case modules.InUse() | executions.NotAllowed():
+            return Refusal(409, str(exception))
+        case Http404():
+            return Refusal(404, str(exception) or "There is nothing here.")
+        case PermissionDenied():
+            return Refusal(403, str(exception) or "This is not allowed.")
+        case RequestDataTooBig():
+            return Refusal(413, "The request's body is larger than this server takes.")
+        case DisallowedHost():
+            return Refusal(400, "The request's Host is not one that this server answers for (ORCHESTRA_ALLOWED_HOSTS).")
+        case SuspiciousOperation() | BadRequest() | UnreadablePostError():
+            return Refusal(400, f"The request cannot be read: {exception}")
+        case OperationalError():
+            return Refusal(503, "The database cannot answer now; try again.", headers={"Retry-After": "1"})
+    return None
+
+
+def respond(answer: Refusal) -> JsonResponse:
+    """A refusal as a response of Django's."""
+    return JsonResponse(answer.body, status=answer.status, headers=answer.headers)
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's hook for requests that it cannot read; also a body that is too large (413)."""
+    if request.path.startswith(PAGES):
+        return defaults.bad_request(request, exception)
+    return respond(refusal(exception) or Refusal(400, "The request cannot be read."))
+
+
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's hook for what is not allowed."""
+    if request.path.startswith(PAGES):
+        return defaults.permission_denied(request, exception)
+    return respond(refusal(exception) or Refusal(403, "This is not allowed."))
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's hook for paths that lead nowhere."""
+    if request.path.startswith(PAGES):
+        return defaults.page_not_found(request, exception)
+    return respond(Refusal(404, f"There is nothing at {request.path[:200]}; / lists what there is."))
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Django's hook for a fault of Orchestra's own, which it has logged."""
+    if request.path.startswith(PAGES):
+        return defaults.server_error(request)
+    return respond(Refusal(500, "Orchestra made a mistake; the server's log tells more."))
