@@ -70,7 +70,7 @@ class Environment(models.Model):
         return self.digest[:12]
 
 
-class Immutable(Exception):  # noqa: N818
+class Immutable(Exception):
     """Somebody tried to change what never changes."""
 
 
