@@ -1,0 +1,318 @@
+"""Orchestra from Python: one method for each thing that its REST API does."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from orchestra.errors import Unreachable
+from orchestra.transport import Transport
+
+API = "/api/v1"
+FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "LOST"})
+PAGE = 100  # rows asked for at once
+LONG_POLL_SECONDS = 20.0
+PATIENCE_SECONDS = 30.0  # how long following and waiting bear a server that is away, as during a restart
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogPiece:
+    """Bytes of a log, the offset to ask for next, and whether nothing more will come."""
+
+    data: bytes
+    next_offset: int
+    final: bool
+
+
+class Client:
+    """A session with one Orchestra server.
+
+    Every method raises `orchestra.errors.OrchestraError`: `Unreachable`, `NotFound`, `Conflict`, `Invalid` (with the
+    faults), `Forbidden` or `ServerFault`. Times are UTC, `2001-03-28T00:00:00`; intervals are half-open [start, stop).
+    """
+
+    def __init__(self, url: str | None = None, *, timeout: float = 30.0) -> None:
+        self._transport = Transport(url, timeout=timeout)
+        self._timeout = timeout
+
+    @property
+    def address(self) -> str:
+        return self._transport.address
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- modules ---------------------------------------------------------------------------------------------------
+    def modules(self) -> list[Json]:
+        """Every module with its version in use."""
+        return list(self._pages(f"{API}/modules"))
+
+    def module(self, module: str | int) -> Json:
+        """One module, by its number or its name."""
+        return self._json("GET", _module(module))
+
+    def versions(self, module: str | int) -> list[Json]:
+        return list(self._pages(f"{_module(module)}/versions"))
+
+    def register_git(self, url: str, *, ref: str = "", subdirectory: str = "") -> list[Json]:
+        """Register the module in a git repository; the build goes on when this returns."""
+        body = {"git_url": url, "ref": ref, "subdirectory": subdirectory}
+        return self._registrations("POST", f"{API}/modules", json=body, timeout=None)
+
+    def register_folder(self, path: Path | str) -> list[Json]:
+        """Register the module in a folder of the server's machine."""
+        return self._registrations("POST", f"{API}/modules", json={"path": str(Path(path).absolute())}, timeout=None)
+
+    def register_upload(self, path: Path | str) -> list[Json]:
+        """Register every module of a zip archive."""
+        with Path(path).open("rb") as file:
+            files = {"file": (Path(path).name, file, "application/zip")}
+            return self._registrations("POST", f"{API}/modules", files=files, timeout=None)
+
+    def rebuild(self, module: str | int) -> Json:
+        """Fetch the module's source anew and build it; the version in use stays until the build has passed."""
+        return self._registrations("POST", f"{_module(module)}/builds", timeout=None)[0]
+
+    def remove(self, module: str | int) -> None:
+        self._transport.request("DELETE", _module(module))
+
+    def set_default(self, module: str | int, *, version: int) -> Json:
+        """Make a version that was built the one that runs by default."""
+        return self._json("PUT", f"{_module(module)}/default", json={"version": version})
+
+    # --- executions ------------------------------------------------------------------------------------------------
+    def run(
+        self,
+        module: str | int,
+        *,
+        start: str | None = None,
+        stop: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """Ask for a prediction over [start, stop); without them, over the module's default interval.
+
+        The request carries an idempotency key (a fresh one if none is given), so that sending it again after a broken
+        connection, which this does once, cannot run the module twice.
+        """
+        body: Json = {"start": start, "stop": stop, "arguments": dict(arguments or {}), "version": version}
+        body = {name: value for name, value in body.items() if value is not None} | {"priority": priority}
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        path = f"{_module(module)}/executions"
+        try:
+            return self._json("POST", path, json=body, headers=headers)
+        except Unreachable as error:
+            if isinstance(error.__cause__, httpx.ConnectError):
+                raise
+            return self._json("POST", path, json=body, headers=headers)
+
+    def executions(
+        self,
+        *,
+        module: str | int | None = None,
+        state: str | None = None,
+        kind: str | None = None,
+        limit: int | None = None,
+    ) -> list[Json]:
+        """Executions, newest first; `state` and `kind` as the API names them (`RUNNING`, `prediction`)."""
+        given = {"module": module, "state": state, "kind": kind}
+        params = {name: value for name, value in given.items() if value is not None}
+        return list(self._pages(f"{API}/executions", params=params, limit=limit))
+
+    def execution(self, execution: int) -> Json:
+        return self._json("GET", f"{API}/executions/{execution}")
+
+    def cancel(self, execution: int) -> Json:
+        """Ask for its end: the first time as Argo's Stop, the second as Terminate."""
+        return self._json("POST", f"{API}/executions/{execution}/cancel")
+
+    def retry(self, execution: int) -> Json:
+        """Start a new attempt of an execution that failed, was cancelled or got lost."""
+        return self._json("POST", f"{API}/executions/{execution}/retry")
+
+    def resubmit(self, execution: int) -> Json:
+        """Ask for the same once more, as a new execution."""
+        return self._json("POST", f"{API}/executions/{execution}/resubmit")
+
+    def wait(self, execution: int, *, on_change: Callable[[Json], None] | None = None, every: float = 0.5) -> Json:
+        """Come back when the execution has ended; `on_change` gets it each time that its state or message is new."""
+        seen: tuple[Any, Any] | None = None
+        while True:
+            now = self._patiently(lambda: self.execution(execution))
+            if on_change and seen != (now["state"], now.get("message")):
+                seen = (now["state"], now.get("message"))
+                on_change(now)
+            if now["state"] in FINAL:
+                return now
+            time.sleep(every)
+
+    # --- logs ------------------------------------------------------------------------------------------------------
+    def log(
+        self,
+        execution: int,
+        *,
+        offset: int = 0,
+        node: str | None = None,
+        attempt: int | None = None,
+        wait: float = 0.0,
+    ) -> LogPiece:
+        """A log's bytes from `offset` on; with `wait`, an empty answer comes only after that many seconds (≤ 30)."""
+        params: Json = {"offset": offset, "node": node, "attempt": attempt, "wait": wait or None}
+        response = self._transport.request(
+            "GET",
+            f"{API}/executions/{execution}/log",
+            params={name: value for name, value in params.items() if value is not None},
+            timeout=self._timeout + wait,
+        )
+        data = response.content
+        return LogPiece(
+            data=data,
+            next_offset=int(response.headers.get("Orchestra-Log-Offset", offset + len(data))),
+            final=response.headers.get("Orchestra-Final", "").lower() == "true",
+        )
+
+    def follow(self, execution: int, *, node: str | None = None, attempt: int | None = None) -> Iterator[bytes]:
+        """A log from its beginning, piece by piece, until nothing more will come."""
+        offset, wait = 0, 0.0
+        while True:
+            at, seconds = offset, wait
+            piece = self._patiently(
+                lambda at=at, seconds=seconds: self.log(  # type: ignore[misc]
+                    execution, offset=at, node=node, attempt=attempt, wait=seconds
+                )
+            )
+            if piece.data:
+                yield piece.data
+            if piece.final:
+                return
+            offset, wait = piece.next_offset, LONG_POLL_SECONDS
+
+    # --- results ---------------------------------------------------------------------------------------------------
+    def artifacts(self, execution: int) -> list[Json]:
+        """The files that an execution gave out."""
+        return list(self._pages(f"{API}/executions/{execution}/artifacts"))
+
+    def catalog(self, execution: int, *, limit: int | None = None) -> Json:
+        """The catalog that an execution made: its columns and (at most `limit`) events."""
+        path = f"{API}/executions/{execution}/catalog"
+        first = self._json("GET", path, params={"limit": min(limit or PAGE, PAGE)})
+        events, total = list(first["events"]), first["total"]
+        wanted = total if limit is None else min(limit, total)
+        while len(events) < wanted:
+            page = self._json("GET", path, params={"limit": min(PAGE, wanted - len(events)), "offset": len(events)})
+            if not page["events"]:
+                break
+            events += page["events"]
+        return {**first, "events": events}
+
+    def save_output(
+        self,
+        execution: int,
+        *,
+        to: Path | None = None,
+        name: str | None = None,
+        original: bool = False,
+        on_size: Callable[[int, int | None], None] | None = None,
+    ) -> Path:
+        """Save the output file, or one file by `name`; several outputs come as one zip. The path is returned.
+
+        `to` is a file or an existing folder (default: the working folder). The file appears under its name only when
+        it is whole. `on_size(bytes so far, bytes in all or None)` is called as it grows.
+        """
+        params = {"name": name, "original": "1" if original else None}
+        path = f"{API}/executions/{execution}/output"
+        with self._transport.stream(path, params={key: value for key, value in params.items() if value}) as response:
+            target = _target(to, suggested=_filename(response.headers) or f"execution-{execution}")
+            total = response.headers.get("Content-Length")
+            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+                try:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+                        if on_size:
+                            on_size(file.tell(), int(total) if total else None)
+                    file.close()
+                    os.chmod(file.name, 0o666 & ~_umask())
+                    os.replace(file.name, target)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+        return target
+
+    # --- the server ------------------------------------------------------------------------------------------------
+    def ready(self) -> Json:
+        """What the server says about its own health; raises `ServerFault` if it cannot work."""
+        return self._json("GET", f"{API}/ready")
+
+    # --- within ----------------------------------------------------------------------------------------------------
+    def _json(self, method: str, path: str, **options: Any) -> Json:
+        return dict(self._transport.json(method, path, **options))
+
+    def _registrations(self, method: str, path: str, **options: Any) -> list[Json]:
+        return list(self._json(method, path, **options)["registrations"])
+
+    def _pages(self, path: str, *, params: Mapping[str, Any] | None = None, limit: int | None = None) -> Iterator[Json]:
+        """The rows of a list, however many pages it has, up to `limit`."""
+        given, offset = dict(params or {}), 0
+        while True:
+            size = PAGE if limit is None else min(PAGE, limit - offset)
+            page = self._json("GET", path, params={**given, "limit": size, "offset": offset})
+            yield from page["results"]
+            offset += len(page["results"])
+            if not page["results"] or offset >= page["total"] or (limit is not None and offset >= limit):
+                return
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask again while the server is away for a moment; a run does not end because the server restarts."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return ask()
+            except Unreachable:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+
+
+def _module(module: str | int) -> str:
+    return f"{API}/modules/{quote(str(module), safe='')}"
+
+
+def _filename(headers: Mapping[str, str]) -> str:
+    """The name that the server suggests, without any folder."""
+    message = Message()
+    message["Content-Disposition"] = headers.get("Content-Disposition", "")
+    return (message.get_filename() or "").replace("\\", "/").rsplit("/", 1)[-1].lstrip(".")
+
+
+def _target(to: Path | None, *, suggested: str) -> Path:
+    if to is None:
+        return Path.cwd() / suggested
+    return to / suggested if to.is_dir() else to.absolute()
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
