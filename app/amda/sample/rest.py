@@ -57,6 +57,7 @@ class Sample:
     url: str = ""
     requests: Counter[str] = field(default_factory=Counter)
     data_requests: list[dict[str, str]] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.dataset: Dataset = load()
@@ -82,13 +83,17 @@ class Sample:
             "getStatus": self._status,
         }
 
-    def answer(self, call: str, query: Query) -> Answer | None:
-        """Answer one call, `getParameter` for example; None if AMDA's sample has no such call."""
+    def answer(self, call: str, query: Query, *, agent: str = "") -> Answer | None:
+        """Answer one call, `getParameter` for example; None if AMDA's sample has no such call.
+
+        `agent` is what the client calls itself.
+        """
         handler = self._calls.get(call)
         if handler is None:
             return None
         with self._lock:
             self.requests[call] += 1
+            self.agents.add(agent)
         try:
             return handler(query)
         except Refused as refusal:
@@ -110,6 +115,7 @@ class Sample:
             self.faults = faults
             self.requests.clear()
             self.data_requests.clear()
+            self.agents.clear()
 
     def report(self) -> dict[str, Any]:
         """The faults still in force and the requests since they were set; passwords are left out."""
@@ -118,6 +124,7 @@ class Sample:
                 "faults": self.faults.as_dict(),
                 "requests": dict(self.requests),
                 "data_requests": list(self.data_requests),
+                "agents": sorted(self.agents),
             }
 
     def _store(self, name: str, body: bytes, content_type: str) -> str:

@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts.path.startswith(_REST):
             query = dict(parse_qsl(parts.query, keep_blank_values=True))
             call = parts.path.removeprefix(_REST).removesuffix(".php")
-            self._send_answer(self.server.sample.answer(call, query))
+            self._send_answer(self.server.sample.answer(call, query, agent=self.headers.get("User-Agent", "")))
         else:
             self._send_json({"error": f"Nothing here; AMDA's calls are below {_REST}"}, HTTPStatus.NOT_FOUND)
 
