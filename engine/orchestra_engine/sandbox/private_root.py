@@ -1,0 +1,301 @@
+"""A root of its own for a container: user, mount and PID namespaces, made without any privilege.
+
+The programs of the machine (/usr, /bin, /lib*), the image's folders and a few files of /etc are there read-only, at the
+same paths; /dev is small, /proc its own; everything else is an empty folder on disk. The namespace's first process
+(here: init) ends with the program, and the kernel then ends all that is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import linux
+from .program import NotRunnable, Program, become
+
+BASE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+ETC = (
+    "alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "gai.conf", "group", "host.conf", "hosts",
+    "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "os-release", "passwd",
+    "pki", "protocols", "resolv.conf", "services", "ssl", "timezone",
+)  # fmt: skip
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
+PROC_READONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+SHM_BYTES = 256 * 1024 * 1024  # /dev/shm, in memory
+_SHM = "dev/shm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Root:
+    """What is mounted where. `base` is the folder on disk that becomes `/`."""
+
+    base: Path
+    readonly: list[str] = field(default_factory=list)  # folders and files of the machine, same path inside
+    writable: list[str] = field(default_factory=list)  # likewise, but writable
+    volumes: dict[str, Path] = field(default_factory=dict)  # path inside → folder on disk
+    overlays: dict[str, Path] = field(default_factory=dict)  # /usr and the like → folder for what is written there
+
+
+def overlaid(path: str) -> tuple[str, str] | None:
+    """If `path` lies in a read-only folder of the machine: that folder's path and the rest, links of `/` followed."""
+    parts = [part for part in path.split("/") if part]
+    if not parts or f"/{parts[0]}" not in BASE or not os.path.exists(f"/{parts[0]}"):
+        return None
+    inside = [part for part in os.path.realpath(f"/{parts[0]}").split("/") if part] + parts[1:]
+    return f"/{inside[0]}", "/".join(inside[1:])
+
+
+def skeleton(base: Path) -> None:
+    """Make the folders that every root has, and the links of `/` (such as /bin → usr/bin)."""
+    for name in ("tmp", "var/tmp", "proc", "dev/shm", "run", "root"):
+        os.makedirs(base / name, exist_ok=True)
+    for name in ("tmp", "var/tmp", "dev/shm"):
+        os.chmod(base / name, stat.S_ISVTX | 0o777)
+    for path in BASE:
+        if os.path.islink(path):
+            os.symlink(os.readlink(path), f"{base}{path}")
+    for name, link in DEVICE_LINKS.items():
+        os.symlink(link, base / "dev" / name)
+
+
+def _wanted(root: Root) -> Iterator[tuple[str, str, bool]]:
+    """(path on the machine, path inside, read-only) of everything that is shown."""
+    folders = [path for path in BASE if os.path.isdir(path) and not os.path.islink(path)]
+    yield from ((path, path, True) for path in folders if path not in root.overlays)
+    yield from ((os.path.realpath(f"/etc/{name}"), f"/etc/{name}", True) for name in ETC)
+    yield from ((f"/dev/{name}", f"/dev/{name}", False) for name in DEVICES)
+    shown = tuple(path + "/" for path in folders)
+    yield from ((path, path, True) for path in root.readonly if not (path + "/").startswith(shown))
+    yield from ((path, path, False) for path in root.writable)
+    yield from ((str(folder), inside, False) for inside, folder in root.volumes.items())
+
+
+def prepare(root: Root) -> list[tuple[str, str, bool]]:
+    """Make the mount points below `root.base`; returns the binds to do: (source, target, read-only)."""
+    binds: list[tuple[str, str, bool]] = []
+    for path in root.overlays:
+        os.makedirs(f"{root.base}{path}", exist_ok=True)
+    for source, inside, readonly in _wanted(root):
+        if not os.path.exists(source):
+            continue
+        target = str(root.base) + inside
+        if os.path.isdir(source):
+            os.makedirs(target, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        binds.append((source, target, readonly))
+    return binds
+
+
+@dataclass(frozen=True)
+class Running:
+    """A container's process tree seen from outside: its init, the pipe that rules it, the pipe that it reports on."""
+
+    pid: int
+    control: int
+    report: int
+
+
+def start(root: Root, program: Program) -> Running:
+    """Start `program` in `root`. The caller must be a child subreaper with a single thread.
+
+    The report pipe carries lines of JSON: {"error": text} (the root could not be made), {"unrunnable": text} or
+    {"exit": code}. A byte T on the control pipe sends SIGTERM to every process inside; its end kills them all.
+    """
+    binds = prepare(root)
+    control_read, control_write = os.pipe()
+    report_read, report_write = os.pipe()
+    middle = os.fork()
+    if middle == 0:
+        _child(
+            lambda: _enter(root, program, binds, control_read, report_write, (control_write, report_read)), report_write
+        )
+    os.close(control_read)
+    os.close(report_write)
+    os.waitpid(middle, 0)
+    first = b""
+    while not first.endswith(b"\n"):
+        piece = os.read(report_read, 1)
+        if not piece:
+            break
+        first += piece
+    said = json.loads(first or b'{"error": "the private root could not be made: its first process ended"}')
+    if "pid" not in said:
+        os.close(control_write)
+        os.close(report_read)
+        raise OSError(said["error"])
+    return Running(said["pid"], control_write, report_read)
+
+
+def _child(work: Callable[[], None], report: int) -> None:
+    """Run `work` in a forked process and end it whatever happens (a copy must never run on); a failure is reported."""
+    try:
+        work()
+    except NotRunnable as error:
+        _tell(report, {"unrunnable": str(error)})
+    except BaseException as error:
+        _tell(report, {"error": f"{type(error).__name__}: {error}"})
+    finally:
+        os._exit(1)
+
+
+def _tell(report: int, message: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):
+        os.write(report, json.dumps(message).encode() + b"\n")
+
+
+def _enter(
+    root: Root,
+    program: Program,
+    binds: Sequence[tuple[str, str, bool]],
+    control: int,
+    report: int,
+    others: Sequence[int],
+) -> None:
+    for fd in others:
+        os.close(fd)
+    uid, gid = os.getuid(), os.getgid()
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
+        os.write(fd, text.encode())
+        os.close(fd)
+    pid = os.fork()
+    if pid == 0:
+        _child(lambda: _init(root, program, binds, control, report), report)
+    _tell(report, {"pid": pid})
+    os._exit(0)
+
+
+def _build(root: Root, binds: Sequence[tuple[str, str, bool]]) -> None:
+    base = str(root.base)
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount(base, base, flags=linux.MS_BIND | linux.MS_REC)
+    for inside, upper in root.overlays.items():
+        data = f"lowerdir={inside},upperdir={upper}/upper,workdir={upper}/work,userxattr"
+        linux.mount("overlay", base + inside, kind="overlay", flags=linux.MS_NODEV, data=data)
+    for source, target, readonly in binds:
+        linux.bind(source, target, readonly=readonly)
+    linux.mount(
+        "tmpfs",
+        f"{base}/{_SHM}",
+        kind="tmpfs",
+        flags=linux.MS_NOSUID | linux.MS_NODEV,
+        data=f"mode=1777,size={SHM_BYTES}",
+    )
+    linux.mount("proc", f"{base}/proc", kind="proc", flags=linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+    for name in PROC_READONLY:
+        if os.path.exists(f"{base}/proc/{name}"):
+            linux.bind(f"{base}/proc/{name}", f"{base}/proc/{name}", readonly=True)
+    linux.pivot_root(base)
+
+
+def _init(root: Root, program: Program, binds: Sequence[tuple[str, str, bool]], control: int, report: int) -> None:
+    """The namespace's first process: build the root, start the program, wait for its end or for the control pipe's."""
+    _build(root, binds)
+    linux.no_new_privileges()
+    linux.drop_capabilities()
+    linux.hide_from_ptrace()
+    wake_read, wake_write = os.pipe()
+    for fd in (wake_read, wake_write):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    pid = os.fork()
+    if pid == 0:
+        _child(lambda: become(program, keep=(report,)), report)
+    for fd in {program.stdin, program.stdout, program.stderr}:
+        os.close(fd)
+    poll = select.poll()
+    poll.register(wake_read, select.POLLIN)
+    poll.register(control, select.POLLIN)
+    code = None
+    while code is None:
+        ready = dict(poll.poll())
+        if control in ready:
+            order = os.read(control, 1)
+            if not order:
+                os._exit(1)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(-1, signal.SIGTERM)
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake_read, 512)
+        code = _reap(pid)
+    _tell(report, {"exit": code})
+    os._exit(0)
+
+
+def _reap(main: int) -> int | None:
+    """Take the ended children; the exit code of `main` (128 + the signal that ended it) once it is among them."""
+    code = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == main:
+                code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+    return code
+
+
+def why_not(scratch: Path) -> str:
+    """Make a private root below `scratch` and run /bin/true in it; empty if that works, else the reason.
+
+    The calling process must have a single thread; it becomes a child subreaper.
+    """
+    if sys.platform != "linux":
+        return "it needs Linux"
+    try:
+        linux.become_subreaper()
+        devnull = os.open("/dev/null", os.O_RDWR)
+        program = Program(
+            argv=["/bin/true"], env={"PATH": "/bin"}, cwd="/", stdin=devnull, stdout=devnull, stderr=devnull
+        )
+        skeleton(scratch)
+        running = start(Root(base=scratch), program)
+        with os.fdopen(running.report, "rb") as report:
+            said = report.read()
+        os.waitpid(running.pid, 0)
+        message = json.loads(said.splitlines()[0]) if said else {"error": "its first process ended without a word"}
+    except OSError as error:
+        message = {"error": str(error)}
+    if message.get("exit") == 0:
+        return ""
+    reason = str(message.get("error") or message.get("unrunnable") or f"/bin/true ended with {message.get('exit')}")
+    return f"{reason}{_hint()}"
+
+
+def _hint() -> str:
+    for file, bad, hint in (
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "AppArmor forbids unprivileged user namespaces",
+        ),
+        (
+            "/proc/sys/kernel/unprivileged_userns_clone",
+            "0",
+            "the kernel's setting forbids unprivileged user namespaces",
+        ),
+        ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
+    ):
+        with contextlib.suppress(OSError), open(file, encoding="ascii") as text:
+            if text.read().strip() == bad:
+                return f" ({hint}: {file} is {bad})"
+    return ""
