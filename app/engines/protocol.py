@@ -16,7 +16,7 @@ class Fault:
     message: str
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The engine cannot run this Workflow; all reasons at once."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
@@ -24,7 +24,7 @@ class Refused(Exception):  # noqa: N818
         super().__init__("; ".join(f"{fault.path}: {fault.message}" for fault in self.faults))
 
 
-class LostClaim(Exception):  # noqa: N818
+class LostClaim(Exception):
     """Another controller has taken over; this one must write nothing more."""
 
 
@@ -46,8 +46,17 @@ class Grant:
     env: dict[str, str] | None = None
 
 
-class Engine(Protocol):
-    """Where Workflows run."""
+class Reader(Protocol):
+    """What any process may read of an engine's Workflows."""
+
+    def read_log(self, *, name: str, node_id: str, offset: int = 0, limit: int | None = None) -> bytes | None:
+        """The bytes of a node's log from `offset` on; None if the engine has no log of it (not yet, or no more)."""
+
+
+class Engine(Reader, Protocol):
+    """Where Workflows run. `capacity` says how many it takes at once before a queue forms; None for any number."""
+
+    capacity: int | None
 
     def submit(self, workflow: dict[str, Any], *, grants: dict[str, Grant] | None = None) -> str:
         """Take a Workflow and return its uid; the same name again returns the uid of the one that is there.
@@ -66,9 +75,6 @@ class Engine(Protocol):
 
     def poll(self, *, timeout: float | None, wake: Sequence[int] = ()) -> list[Observation]:
         """Sleep until a Workflow changed, a descriptor of `wake` is readable, or `timeout` seconds went by."""
-
-    def read_log(self, *, name: str, node_id: str, offset: int = 0, limit: int | None = None) -> bytes:
-        """The bytes of a node's log from `offset` on; empty if there are none yet."""
 
     def close(self) -> None:
         """Let go; what runs goes on running and is adopted by the next engine of the same root."""

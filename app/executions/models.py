@@ -4,9 +4,11 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Exists, OuterRef, Q, When
+from django.db.models.functions import Now
 
 from app.executions.states import FINAL, CancelRequest, State
+from app.modules.models import Build, BuildState
 
 
 class Lease(models.Model):
@@ -29,6 +31,11 @@ class Kind(models.TextChoices):
     SCHEMA = "schema"
 
 
+UNBUILT = Q(kind=Kind.PREDICTION) & (
+    Q(version__environment=None) | Q(fetch_version__isnull=False, fetch_version__environment=None)
+)
+
+
 class ExecutionQuerySet(models.QuerySet["Execution"]):
     """The queries on executions."""
 
@@ -47,13 +54,28 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             .order_by("-id")
         )
 
+    def held(self, *, queue: str) -> ExecutionQuerySet:
+        """The executions of a queue that the engine has, or is about to get."""
+        return self.filter(queue=queue, state__in=(State.SUBMITTED, State.RUNNING))
+
     def ready(self, queue: str) -> ExecutionQuerySet:
         """The queue entries that may be submitted now, in their order."""
         return (
             self.filter(queue=queue, state=State.QUEUED)
-            .filter(Q(not_before=None) | Q(not_before__lte=models.functions.Now()))
-            .filter(Q(version=None) | Q(kind=Kind.BUILD) | Q(version__environment__isnull=False))
+            .filter(Q(not_before=None) | Q(not_before__lte=Now()))
+            .exclude(UNBUILT)
             .order_by("-priority", "id")
+        )
+
+    def stranded(self, queue: str) -> ExecutionQuerySet:
+        """The queue entries that wait for an environment that no build is making."""
+        pending = Build.objects.filter(state=BuildState.PENDING)
+        return (
+            self.filter(UNBUILT, queue=queue, state=State.QUEUED)
+            .annotate(
+                unbuilt=Case(When(version__environment=None, then="version"), default="fetch_version"),
+            )
+            .exclude(Exists(pending.filter(version=OuterRef("unbuilt"))))
         )
 
 
@@ -63,6 +85,13 @@ class Execution(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     schema_version = models.ForeignKey("schemas.SchemaVersion", on_delete=models.PROTECT, related_name="+")
     version = models.ForeignKey("modules.Version", null=True, on_delete=models.PROTECT, related_name="executions")
+    fetch_version = models.ForeignKey(
+        "modules.Version",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="of `fetch`, if it has inputs",
+    )
     build = models.OneToOneField("modules.Build", null=True, on_delete=models.PROTECT, related_name="execution")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
 
@@ -114,18 +143,25 @@ class Attempt(models.Model):
 
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField()
-    workflow_name = models.CharField(max_length=63)
+    workflow_name = models.CharField(max_length=63, unique=True)
     workflow_uid = models.CharField(max_length=63, blank=True)
     workflow: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="the object as submitted")
     status: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="as last observed, Argo's shape")
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
     reason = models.CharField(max_length=63, blank=True)
     message = models.TextField(blank=True)
+    failure: models.JSONField[Any, Any] = models.JSONField(
+        null=True, help_text="{node, exit_code, signal, limit, message, last_lines}"
+    )
+    pruned = models.BooleanField(default=False, help_text="the engine has forgotten the Workflow, the logs are kept")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["execution_id", "number"]
+        indexes: ClassVar = [
+            models.Index(fields=["finished_at"], condition=Q(pruned=False), name="attempt_unpruned"),
+        ]
         constraints: ClassVar = [models.UniqueConstraint(fields=["execution", "number"], name="attempt_number")]
 
     def __str__(self) -> str:

@@ -32,6 +32,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
+def sources(target: State) -> frozenset[State]:
+    """The states from which `target` may be entered."""
+    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
+
+
 class CancelRequest(models.TextChoices):
     """What was asked of a live attempt; it only ever grows."""
 

@@ -1,0 +1,65 @@
+"""Catalogs and their events for operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from app.accounts.readonly import ReadOnlyAdmin
+from app.catalogs.models import Catalog, Event
+
+FIRST_EVENTS = 20
+
+
+@admin.register(Catalog)
+class CatalogAdmin(ReadOnlyAdmin):
+    list_display = ("id", "name", "type", "event_count", "start", "stop", "created_at")
+    list_display_links = ("id", "name")
+    list_filter = ("type", "created_at")
+    search_fields = ("=id", "name", "description")
+    list_deferred = ("description", "columns")
+    fields = ("name", "type", "description", "contact", "columns", "event_count", "start", "stop", "events", "file")
+    readonly_fields = ("events", "file")
+
+    @admin.display(description="first events")
+    def events(self, catalog: Catalog) -> str:
+        """The beginning of the list; all of it is the list of events, a page at a time."""
+        lines = [f"{event}  {', '.join(map(str, event.values))}" for event in catalog.events.all()[:FIRST_EVENTS]]
+        everything = f"{reverse('admin:catalogs_event_changelist')}?catalog__id__exact={catalog.pk}"
+        return format_html(
+            '<pre>{}</pre><a href="{}">all {} events</a>', "\n".join(lines), everything, catalog.event_count
+        )
+
+    @admin.display
+    def file(self, catalog: Catalog) -> str:
+        """The file with AMDA's header, as the API serves it."""
+        found = getattr(catalog.artifact, "of_execution", None)
+        if found is None:
+            return "-"
+        address = reverse("api:artifact", args=[found.execution_id, found.pk])
+        return format_html('<a href="{}">download {}</a> · <a href="{}?original=1">as written</a>', address, found.name, address)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("position", "start", "stop", "values")
+    list_display_links = None
+    search_fields = ("=catalog__id", "catalog__name")
+    search_help_text = "number or name of a catalog"
+    ordering = ("catalog", "position")
+    fields = ("catalog", "position", "start", "stop", "values")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup == "catalog__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        """Events are come to from their catalog, not from the index."""
+        perms: dict[str, bool] = {}
+        return perms
+
+    def has_module_permission(self, request: HttpRequest) -> Any:
+        return super().has_module_permission(request)

@@ -1,0 +1,28 @@
+"""The engine that the settings name: one to run with, which the controller has, and a reader that anyone may have."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from app.engines.protocol import Engine, Reader
+
+
+def engine(*, claim: int) -> Engine:
+    """The engine under a controller's claim; the caller closes it. Only one process may have it at a time."""
+    made: Engine = _class().open(claim=claim)
+    return made
+
+
+def reader() -> Reader:
+    """What reads the engine's logs, in any process and without an engine."""
+    made: Reader = _class().reader()
+    return made
+
+
+@cache
+def _class() -> Any:
+    return import_string(settings.ENGINE)

@@ -1,0 +1,37 @@
+"""What other parts of Orchestra may ask of executions."""
+
+from __future__ import annotations
+
+from app.executions.errors import KeyConflict, NotAllowed
+from app.executions.queries import failure, log, nodes, outputs
+from app.executions.requests import (
+    Requested,
+    cancel,
+    rebuild,
+    register,
+    remove_module,
+    request,
+    request_build,
+    resubmit,
+    retry,
+)
+from app.executions.wakeup import wake
+
+__all__ = [
+    "KeyConflict",
+    "NotAllowed",
+    "Requested",
+    "cancel",
+    "failure",
+    "log",
+    "nodes",
+    "outputs",
+    "rebuild",
+    "register",
+    "remove_module",
+    "request",
+    "request_build",
+    "resubmit",
+    "retry",
+    "wake",
+]
