@@ -141,7 +141,7 @@ def pack_zip(source: str, name: str, target: IO[bytes], budget: Budget, *, level
         for path, member in _files(source, name):
             with open_regular(path) as content, archive.open(zipfile.ZipInfo(member), "w", force_zip64=True) as out:
                 budget.spend(0, path, files=1)
-                copy(content, out, budget, path)  # type: ignore[arg-type]
+                copy(content, out, budget, path)
 
 
 def _files(source: str, name: str) -> Iterator[tuple[str, str]]:

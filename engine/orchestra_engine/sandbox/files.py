@@ -164,7 +164,7 @@ def _move(unpacked: str, target: str) -> None:
         os.rename(os.path.join(unpacked, names[0]), target)
         os.rmdir(unpacked)
     else:
-        os.chmod(unpacked, 0o755)
+        os.chmod(unpacked, 0o755)  # noqa: S103 - as any folder in a container
         os.rename(unpacked, target)
 
 

@@ -179,8 +179,8 @@ class Shim:
             size = self.task.limits.get("input_bytes", _INPUT_BYTES)
             files.lay_inputs(self.pod.inputs, self.views[main.name], self.repository, str(staging), size)
             if not self.private:
-                for each in [*self.pod.output_artifacts, *self.pod.output_parameters]:
-                    disk = self.views[main.name].resolve(each.path, make=True)
+                for path in self._output_paths():
+                    disk = self.views[main.name].resolve(path, make=True)
                     os.makedirs(os.path.dirname(disk), exist_ok=True)
 
     def _base(self, container: Container) -> Path:
@@ -194,8 +194,13 @@ class Shim:
     def _named_paths(self, container: Container) -> list[str]:
         named = [container.working_dir] if container.working_dir else []
         if container is self._main():
-            named += [each.path for each in [*self.pod.inputs, *self.pod.output_artifacts, *self.pod.output_parameters]]
+            named += [each.path for each in self.pod.inputs]
+            named += self._output_paths()
         return named
+
+    def _output_paths(self) -> list[str]:
+        outputs = [each.path for each in self.pod.output_artifacts]
+        return outputs + [each.path for each in self.pod.output_parameters]
 
     def _overlays(self, container: Container) -> dict[str, Path]:
         """Folders of the machine (/usr) that get a writable layer, because the manifest names a path in them."""
@@ -282,7 +287,7 @@ class Shim:
     def _script(self, container: Container, source: str) -> str:
         disk = self.views[container.name].resolve(SCRIPT, make=True)
         Path(disk).write_text(source, encoding="utf-8", newline="")
-        os.chmod(disk, 0o555)
+        os.chmod(disk, 0o555)  # noqa: S103 - a program in a private folder
         return SCRIPT if self.private else disk
 
     def _working_dir(self, container: Container) -> str:

@@ -1,8 +1,8 @@
 """The spawner: a small process that forks shims, so that a node's start costs a fork and not a Python's start.
 
-Run as `python -I -S spawner.py FD`, FD being one end of a SOCK_SEQPACKET pair. Each message is the folder of a node; each
-answer is the same folder and, as ancillary data, a pidfd of the shim. It ends when the other end closes; the shims go
-on. `python -I -S spawner.py probe FOLDER` prints why no private root can be made (nothing: it can).
+Run as `python -I -S spawner.py FD`, FD being one end of a SOCK_SEQPACKET pair. Each message is the folder of a node;
+each answer is the same folder and, as ancillary data, a pidfd of the shim. It ends when the other end closes; the
+shims go on. `python -I -S spawner.py probe FOLDER` prints why no private root can be made (nothing: it can).
 """
 
 from __future__ import annotations
