@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -29,7 +26,7 @@ class CatalogAdmin(ReadOnlyAdmin):
     def events(self, catalog: Catalog) -> str:
         """The beginning of the list; all of it is the list of events, a page at a time."""
         lines = [f"{event}  {', '.join(map(str, event.values))}" for event in catalog.events.all()[:FIRST_EVENTS]]
-        everything = f"{reverse('admin:catalogs_event_changelist')}?catalog__id__exact={catalog.pk}"
+        everything = f"{reverse('admin:catalogs_event_changelist')}?catalog={catalog.pk}"
         return format_html(
             '<pre>{}</pre><a href="{}">all {} events</a>', "\n".join(lines), everything, catalog.event_count
         )
@@ -41,7 +38,9 @@ class CatalogAdmin(ReadOnlyAdmin):
         if found is None:
             return "-"
         address = reverse("api:artifact", args=[found.execution_id, found.pk])
-        return format_html('<a href="{}">download {}</a> · <a href="{}?original=1">as written</a>', address, found.name, address)
+        return format_html(
+            '<a href="{}">download {}</a> · <a href="{}?original=1">as written</a>', address, found.name, address
+        )
 
 
 @admin.register(Event)
@@ -52,14 +51,3 @@ class EventAdmin(ReadOnlyAdmin):
     search_help_text = "number or name of a catalog"
     ordering = ("catalog", "position")
     fields = ("catalog", "position", "start", "stop", "values")
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup == "catalog__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
-
-    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
-        """Events are come to from their catalog, not from the index."""
-        perms: dict[str, bool] = {}
-        return perms
-
-    def has_module_permission(self, request: HttpRequest) -> Any:
-        return super().has_module_permission(request)

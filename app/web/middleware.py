@@ -39,7 +39,9 @@ class LoopbackOnly:
         # A Unix socket has no peer address: it is what proxies connect to, and proves nothing about the caller.
         address = request.META.get("REMOTE_ADDR", "")
         if not _loopback(address):
-            return f"Only callers on this machine are served until there are accounts, not {address or 'a Unix socket'}."
+            return (
+                f"Only callers on this machine are served until there are accounts, not {address or 'a Unix socket'}."
+            )
         return ""
 
 

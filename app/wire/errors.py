@@ -33,15 +33,22 @@ class HasPath(Protocol):
     def message(self) -> str: ...
 
 
-class Refusal(Exception):  # noqa: N818
-    """An answer that is not the one asked for: the HTTP code, one sentence for people, and faults by path."""
+class Refusal(Exception):
+    """An answer that is not the one asked for: the HTTP code, one sentence for people, faults by path, more keys."""
 
     def __init__(
-        self, status: int, message: str, *, faults: Iterable[HasPath] = (), headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        faults: Iterable[HasPath] = (),
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         self.status = status
         self.message = message
         self.faults = list(faults)
+        self.more = dict(more or {})
         self.headers = dict(headers or {})
         super().__init__(message)
 
@@ -51,7 +58,7 @@ class Refusal(Exception):  # noqa: N818
         body: dict[str, Any] = {"error": self.message}
         if self.faults:
             body["faults"] = [{"path": fault.path, "message": fault.message} for fault in self.faults]
-        return body
+        return body | self.more
 
 
 def sentence(faults: Iterable[HasPath]) -> str:

@@ -70,6 +70,8 @@ def parameters(request: HttpRequest) -> dict[str, Any]:
     given: dict[str, Any] = {}
     pairs = [(name, value) for name, values in request.GET.lists() for value in values]
     for name, value in [*pairs, *_of_body(request)]:
+        if UNSTORABLE.search(name) or (isinstance(value, str) and UNSTORABLE.search(value)):
+            raise Refusal(400, f"{name[:80]!r} holds a character that cannot be stored (NUL).")
         if name in given:
             raise Refusal(400, f"{name[:80]} is given more than once; give it once.")
         given[name] = value

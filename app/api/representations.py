@@ -1,0 +1,149 @@
+"""What the API says of each noun. Functions of lists, so that their number of queries does not grow with the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.catalogs.models import Event
+from app.executions import services
+from app.executions.models import Attempt, Execution, ExecutionArtifact
+from app.modules.models import Build, BuildState, Module, Version
+from app.wire.times import iso
+
+OF_METADATA = ("description", "output", "annexes_outputs", "defaults", "args", "hyperparameters")
+
+
+def version(row: Version) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "label": row.label,
+        "commit": row.commit,
+        "tree_digest": row.tree_digest,
+        "environment": row.environment.digest if row.environment else None,
+        "source": {
+            "kind": row.source_kind,
+            "url": row.source_url,
+            "ref": row.source_ref,
+            "subdirectory": row.source_subdirectory,
+        },
+        "created_at": iso(row.created_at),
+    }
+
+
+def build(row: Build) -> dict[str, Any]:
+    execution = getattr(row, "execution", None)
+    return {
+        "id": row.pk,
+        "module": {"id": row.version.module.pk, "name": row.version.module.name},
+        "version": row.version.number,
+        "state": row.state,
+        "message": row.message,
+        "execution": execution.pk if execution else None,
+        "environment": row.environment.digest if row.environment else None,
+        "created_at": iso(row.created_at),
+        "finished_at": iso(row.finished_at),
+    }
+
+
+def modules(rows: Sequence[Module]) -> list[dict[str, Any]]:
+    """Modules that `ModuleQuerySet.with_latest` found."""
+    keys = {row.latest_id for row in rows} | {row.default_id for row in rows}  # type: ignore[attr-defined]
+    versions = Version.objects.select_related("environment").defer("environment__lock").in_bulk(keys - {None})
+    builds = Build.objects.shown().in_bulk([row.build_id for row in rows])  # type: ignore[attr-defined]
+    return [_module(row, versions, builds) for row in rows]
+
+
+def _module(row: Any, versions: dict[int, Version], builds: dict[int, Build]) -> dict[str, Any]:
+    default, latest = versions.get(row.default_id), versions[row.latest_id]
+    described, made = default or latest, builds.get(row.build_id)
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "status": _status(default, made),
+        **{key: described.metadata[key] for key in OF_METADATA},
+        "arguments_schema": described.arguments_schema,
+        "default": version(default) if default else None,
+        "latest": version(latest),
+        "build": build(made) if made else None,
+        "created_at": iso(row.created_at),
+    }
+
+
+def _status(default: Version | None, made: Build | None) -> str:
+    if default is not None and default.environment_id is not None:
+        return "installed"
+    return "error" if made and made.state in {BuildState.FAILED, BuildState.CANCELLED} else "pending"
+
+
+def execution(row: Execution) -> dict[str, Any]:
+    made = row.version
+    return {
+        "id": row.pk,
+        "kind": row.kind,
+        "module": {"id": made.module.pk, "name": made.module.name} if made else None,
+        "version": {
+            "number": made.number,
+            "label": made.label,
+            "commit": made.commit,
+            "tree_digest": made.tree_digest,
+            "environment": made.environment.digest if made.environment else None,
+        }
+        if made
+        else None,
+        "build": row.build_id,
+        "start": iso(row.start),
+        "stop": iso(row.stop),
+        "arguments": row.arguments,
+        "state": row.state,
+        "reason": row.reason,
+        "message": row.message,
+        "attempt": row.attempt,
+        "cancel_request": row.cancel_request,
+        "priority": row.priority,
+        **{name: iso(getattr(row, name)) for name in ("created_at", "submitted_at", "started_at", "finished_at")},
+    }
+
+
+def execution_in_full(row: Execution) -> dict[str, Any]:
+    """An execution with its attempts, nodes, files, and why it failed."""
+    return execution(row) | {
+        "failure": services.failure(row),
+        "attempts": [attempt(each) for each in row.attempts.defer("workflow", "status")],
+        "nodes": nodes(services.nodes(row)),
+        "outputs": [artifact(each) for each in services.outputs(row).select_related("artifact")],
+    }
+
+
+def attempt(row: Attempt) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "workflow_name": row.workflow_name,
+        "state": row.state,
+        "reason": row.reason,
+        "message": row.message,
+        "started_at": iso(row.started_at),
+        "finished_at": iso(row.finished_at),
+    }
+
+
+def nodes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Nodes as `services.nodes` tells them; Argo's times are texts with Z already."""
+    return [dict(row) for row in rows]
+
+
+def artifact(row: ExecutionArtifact) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "attempt": row.attempt,
+        "name": row.name,
+        "role": row.role,
+        "type": row.type,
+        "size": row.artifact.size,
+        "sha256": row.artifact.sha256,
+        "media_type": row.artifact.media_type,
+    }
+
+
+def event(row: Event) -> dict[str, Any]:
+    return {"start": iso(row.start), "stop": iso(row.stop), "values": row.values}

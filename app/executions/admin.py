@@ -1,0 +1,165 @@
+"""Executions for operators: what runs, its log while it grows, its files; and the actions that start or stop work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+
+from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline, link
+from app.executions import services
+from app.executions.errors import NotAllowed
+from app.executions.models import Attempt, Execution, ExecutionArtifact, Lease
+from app.modules.admin import ModuleAdmin
+from app.modules.faults import Faulty
+from app.modules.models import Module
+
+
+class AttemptInline(ReadOnlyInline):
+    model = Attempt
+    fields = ("number", "workflow_name", "state", "reason", "message", "started_at", "finished_at")
+    readonly_fields = fields
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("workflow", "status")
+
+
+class ArtifactInline(ReadOnlyInline):
+    model = ExecutionArtifact
+    fields = ("attempt", "name", "role", "type", "size", "download")
+    readonly_fields = fields
+    show_change_link = False
+    verbose_name_plural = "files"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("artifact")
+
+    @admin.display(description="bytes")
+    def size(self, file: ExecutionArtifact) -> int:
+        return file.artifact.size
+
+    @admin.display
+    def download(self, file: ExecutionArtifact) -> str:
+        address = reverse("api:artifact", args=[file.execution_id, file.pk])
+        return format_html('<a href="{}">as served</a> · <a href="{}?original=1">as written</a>', address, address)
+
+
+@admin.register(Execution)
+class ExecutionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "kind", "module", "start", "stop", "state", "short_message", "log_link", "created_at")
+    list_filter = ("state", "kind", "created_at")
+    search_fields = ("=id", "=version__module__name", "message")
+    search_help_text = "number, name of the module, or words of the message"
+    list_select_related = ("version__module",)
+    list_deferred = ("version__metadata", "version__arguments_schema", "arguments")
+    date_hierarchy = "created_at"
+    ordering = ("-id",)
+    actions = ("cancel", "retry")
+    inlines = (AttemptInline, ArtifactInline)
+    fields = (
+        ("kind", "state", "attempt", "cancel_request"),
+        ("reason", "message"),
+        ("version", "build"),
+        ("start", "stop"),
+        "arguments",
+        ("created_at", "submitted_at", "started_at", "finished_at"),
+        ("queue", "priority", "claim"),
+        "nodes",
+        "log_link",
+    )
+    readonly_fields = ("nodes", "log_link")
+
+    @admin.display(ordering="version__module__name")
+    def module(self, execution: Execution) -> str:
+        return link(execution.version.module) if execution.version else "-"
+
+    @admin.display(description="message")
+    def short_message(self, execution: Execution) -> str:
+        return execution.message[:120]
+
+    @admin.display(description="log")
+    def log_link(self, execution: Execution) -> str:
+        return format_html('<a href="{}">log</a>', reverse("admin:executions_execution_log", args=[execution.pk]))
+
+    @admin.display
+    def nodes(self, execution: Execution) -> str:
+        rows = (
+            (node["display_name"], node["type"], node["phase"], node["exit_code"], node["message"])
+            for node in services.nodes(execution)
+        )
+        head = format_html("<tr><th>node</th><th>type</th><th>phase</th><th>exit code</th><th>message</th></tr>")
+        body = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
+        return format_html("<table>{}{}</table>", head, body)
+
+    def get_urls(self) -> list[URLPattern]:
+        log = path("<int:number>/log/", self.admin_site.admin_view(self.log), name="executions_execution_log")
+        return [log, *super().get_urls()]
+
+    def log(self, request: HttpRequest, number: int) -> HttpResponse:
+        """The log as it is now; the page then asks the API for what comes."""
+        execution = Execution.objects.filter(pk=number).select_related("version__module").first()
+        if execution is None:
+            raise Http404(f"There is no execution {number}.")
+        if not self.has_view_permission(request, execution):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Log of {execution}",
+            "execution": execution,
+            "opts": self.opts,
+            "log_url": reverse("api:log", args=[number]),
+        }
+        return TemplateResponse(request, "admin/executions/execution/log.html", context)
+
+    @admin.action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
+        self._each(request, executions, services.cancel, "asked to stop")
+
+    @admin.action(description="Retry (a new attempt)", permissions=["operate"])
+    def retry(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
+        self._each(request, executions, services.retry, "queued again")
+
+    def _each(
+        self, request: HttpRequest, rows: Iterable[Execution], act: Callable[[Execution], Any], done: str
+    ) -> None:
+        tell_each(self, request, rows, act=act, done=done)
+
+
+@admin.register(Lease)
+class LeaseAdmin(ReadOnlyAdmin):
+    list_display = ("queue", "holder", "epoch", "expires_at")
+
+
+admin.site.unregister(Module)
+
+
+@admin.register(Module)
+class OperatedModuleAdmin(ModuleAdmin):
+    """Modules with the actions that start executions, which the app of modules knows nothing of."""
+
+    actions = ("rebuild",)
+
+    @admin.action(description="Rebuild from the recorded source", permissions=["operate"])
+    def rebuild(self, request: HttpRequest, modules: QuerySet[Module]) -> None:
+        tell_each(self, request, modules, act=services.rebuild, done="being built")
+
+
+def tell_each(
+    admin_: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Any], *, act: Callable[[Any], Any], done: str
+) -> None:
+    """Do something to each of the chosen rows, and tell the operator what became of each."""
+    for row in rows:
+        try:
+            act(row)
+        except (NotAllowed, Faulty) as error:
+            admin_.message_user(request, f"{row}: {error}", messages.ERROR)
+        else:
+            admin_.message_user(request, f"{row}: {done}", messages.SUCCESS)

@@ -1,0 +1,157 @@
+"""AMDA's contract at the root: GET as AMDA calls it, POST beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+
+from app.executions import services as executions
+from app.executions.models import Execution
+from app.executions.states import State
+from app.interfaces.orchestra.dialects import Dialect, New, states_of
+from app.interfaces.orchestra.sources import allowed
+from app.modules import services
+from app.modules.models import Build, Module, ModuleQuerySet, Version
+from app.wire import lookups, results
+from app.wire.endpoints import endpoint
+from app.wire.errors import Refusal
+from app.wire.paging import window
+from app.wire.reading import parameters
+
+BUILD_PARAMETERS = ("url", "ref", "subdirectory")
+
+
+@endpoint("GET")
+def modules(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
+    """The list of modules."""
+    shown = (dialect.module_in_list(*row) for row in _with_versions(Module.objects.with_latest()))
+    return JsonResponse([row for row in shown if row is not None], safe=False)
+
+
+@endpoint("GET")
+def module(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpResponseBase:
+    """One module, or with `?version=` that version of it."""
+    found = lookups.module(module_id, modules=Module.objects.with_latest())
+    ((_, version, build),) = _with_versions(Module.objects.with_latest().filter(pk=found.pk))
+    if name := request.GET.get("version"):
+        version = lookups.version(found, name)
+    return JsonResponse(dialect.module(found, version, build))
+
+
+@endpoint("GET", "POST", changing=True)
+def run(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpResponseBase:
+    """Ask for a prediction; what is no start, stop or version is an argument of the module."""
+    found = lookups.module(module_id)
+    given = parameters(request)
+    name = given.pop("version", None)
+    asked = executions.request(
+        module=found,
+        version=lookups.version(found, str(name)) if name not in {None, ""} else None,
+        start=given.pop("start", None) or None,
+        stop=given.pop("stop", None) or None,
+        arguments=given,
+        idempotency_key=request.headers.get("Idempotency-Key"),
+    )
+    return JsonResponse(dialect.started(asked.execution))
+
+
+@endpoint("GET")
+def tasks(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
+    """The tasks, oldest first; `status` and `module` choose, `limit` and `offset` page, a header tells the total."""
+    chosen = Execution.objects.tasks()
+    if status := request.GET.get("status"):
+        if not (states := states_of(status, dialect)):
+            words = ", ".join(dict.fromkeys([*dialect.statuses.values(), *State.values]))
+            raise Refusal(400, f"status is one of {words}, not {status[:80]!r}.")
+        chosen = chosen.filter(state__in=states)
+    if name := request.GET.get("module"):
+        chosen = chosen.filter(version__module=lookups.module(name))
+    page = window(request)
+    total = chosen.count()
+    links = page.links(request, total=total)
+    headers = {"Orchestra-Total": str(total)}
+    if link := ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items() if address):
+        headers["Link"] = link
+    shown = [dialect.task_in_list(execution) for execution in chosen.prefetch_related("artifacts")[page.part]]
+    return JsonResponse(shown, safe=False, headers=headers)
+
+
+@endpoint("GET")
+def task(request: HttpRequest, *, dialect: Dialect, task_id: str) -> HttpResponseBase:
+    """One task."""
+    return JsonResponse(dialect.task(lookups.execution(task_id, what="task", tasks=True)))
+
+
+@endpoint("GET")
+def output(request: HttpRequest, *, dialect: Dialect, task_id: str) -> HttpResponseBase:
+    """The file that the module declared; `?name=` any other; the old dialect zips several."""
+    found = lookups.execution(task_id, what="task", tasks=True)
+    everything = not isinstance(dialect, New) or "all" in request.GET
+    try:
+        return results.output(request, found, everything=everything, what="task")
+    except Refusal as answer:
+        answer.more["status"] = dialect.statuses[State(found.state)]
+        raise
+
+
+@endpoint("GET", "POST", changing=True)
+def kill(request: HttpRequest, *, dialect: Dialect, task_id: str) -> HttpResponseBase:
+    """Cancel a task; of one that has ended nothing changes, and the answer tells its status."""
+    return JsonResponse(dialect.killed(executions.cancel(lookups.execution(task_id, what="task", tasks=True))))
+
+
+@endpoint("GET", "POST", changing=True)
+def build(request: HttpRequest) -> HttpResponseBase:
+    """Register what a git URL holds and start building it; by GET only URLs that the operator allows."""
+    given = parameters(request)
+    if unknown := set(given) - set(BUILD_PARAMETERS):
+        raise Refusal(400, f"/build takes {', '.join(BUILD_PARAMETERS)}, not {', '.join(sorted(unknown))[:200]}.")
+    if any(not isinstance(value, str) for value in given.values()) or not given.get("url"):
+        raise Refusal(400, "/build needs url, the address of a git repository.")
+    if request.method == "GET" and not allowed(given["url"], settings.BUILD_URLS):
+        raise Refusal(403, "GET /build takes only URLs that the operator allows (ORCHESTRA_BUILD_URLS); use POST.")
+    source = services.GitSource(url=given["url"], ref=given.get("ref", ""), subdirectory=given.get("subdirectory", ""))
+    return _built(executions.register(source))
+
+
+@endpoint("GET", "POST", changing=True)
+def rebuild(request: HttpRequest, *, module_id: str) -> HttpResponseBase:
+    """Fetch a module's source again and build it anew; the version in use stays until that has passed."""
+    return _built([executions.rebuild(lookups.module(module_id))])
+
+
+def _built(registrations: list[services.Registration]) -> HttpResponseBase:
+    """NEW's answer to a build; the build itself goes on after it."""
+    started = [registration for registration in registrations if registration.build is not None]
+    names = ", ".join(f"{registration.module.name} {registration.version.label}" for registration in registrations)
+    if started:
+        data = {"data": f"The module is registered and being built: {names}", "type": "INFO"}
+    else:
+        data = {"data": f"The module already exists: {names}", "type": "WARNING"}
+    rows: list[dict[str, Any]] = [
+        {
+            "id": registration.module.pk,
+            "name": registration.module.name,
+            "version": registration.version.label,
+            "commit": registration.version.commit,
+            "build": registration.build.pk if registration.build else None,
+        }
+        for registration in registrations
+    ]
+    return JsonResponse(data | {"modules": rows})
+
+
+def _with_versions(modules: ModuleQuerySet) -> list[tuple[Module, Version, Build | None]]:
+    """Each module with the version that it shows (its default, else its newest) and its newest build."""
+    found = list(modules)
+    wanted = [module.default_id or module.latest_id for module in found]  # type: ignore[attr-defined]
+    versions = Version.objects.select_related("module", "environment").defer("environment__lock").in_bulk(wanted)
+    builds = Build.objects.select_related("execution").in_bulk(
+        [module.build_id for module in found]  # type: ignore[attr-defined]
+    )
+    return [
+        (module, versions[key], builds.get(module.build_id))  # type: ignore[attr-defined]
+        for module, key in zip(found, wanted, strict=True)
+    ]

@@ -1,0 +1,30 @@
+"""Where everything is."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import include, path
+
+from app.wire.endpoints import endpoint
+
+handler400 = "app.wire.errors.handler400"
+handler403 = "app.wire.errors.handler403"
+handler404 = "app.wire.errors.handler404"
+handler500 = "app.wire.errors.handler500"
+
+
+@endpoint("GET")
+def index(request: HttpRequest) -> HttpResponseBase:
+    """What there is, for people and programs that come to the root."""
+    addresses = {"modules": "/modules", "tasks": "/tasks", "api": "/api/v1/", "ready": "/api/v1/ready"}
+    links = {name: request.build_absolute_uri(address) for name, address in (addresses | {"admin": "/admin/"}).items()}
+    return JsonResponse({"name": "Orchestra", **links})
+
+
+urlpatterns = [
+    path("", index),
+    path("", include("app.interfaces.orchestra.urls")),
+    path("api/v1/", include("app.api.urls")),
+    path("admin/", admin.site.urls),
+]

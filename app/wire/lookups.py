@@ -1,0 +1,37 @@
+"""What a path names; raises `Refusal` 404 where it names nothing."""
+
+from __future__ import annotations
+
+from app.executions.models import Execution
+from app.modules.models import Module, ModuleQuerySet, Version
+from app.wire.errors import Refusal
+from app.wire.reading import NUMBER, identifier
+
+
+def module(text: str, *, modules: ModuleQuerySet | None = None) -> Module:
+    """The module of this number or name."""
+    present = Module.objects.present() if modules is None else modules
+    found = present.filter(pk=int(text)).first() if NUMBER.fullmatch(text) else None
+    found = found or present.filter(name=text).first()
+    if found is None:
+        raise Refusal(404, f"There is no module {text[:80]!r}.")
+    return found
+
+
+def version(module: Module, text: str) -> Version:
+    """The module's version of this number, or the newest of this label."""
+    versions = module.versions.select_related("module", "environment")
+    found = versions.filter(number=int(text)).first() if NUMBER.fullmatch(text) and int(text) < 2**31 else None
+    found = found or versions.filter(label=text).order_by("-number").first()
+    if found is None:
+        raise Refusal(404, f"Module {module.name} has no version {text[:80]!r}.")
+    return found
+
+
+def execution(text: str, *, what: str = "execution", tasks: bool = False) -> Execution:
+    """The execution of this number; with `tasks` only one that AMDA's contract knows."""
+    number = identifier(text, what=what)
+    executions = Execution.objects.tasks() if tasks else Execution.objects.select_related("version__module")
+    if (found := executions.filter(pk=number).first()) is None:
+        raise Refusal(404, f"There is no {what} {number}.")
+    return found
