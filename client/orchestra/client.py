@@ -7,6 +7,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -16,13 +17,13 @@ from urllib.parse import quote
 
 import httpx
 
-from orchestra.errors import Unreachable
+from orchestra.errors import NotFound, Unreachable
 from orchestra.transport import Transport
 
 API = "/api/v1"
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "LOST"})
 PAGE = 100  # rows asked for at once
-LONG_POLL_SECONDS = 20.0
+LONG_POLL_SECONDS = 20
 PATIENCE_SECONDS = 30.0  # how long following and waiting bear a server that is away, as during a restart
 
 Json = dict[str, Any]
@@ -91,7 +92,7 @@ class Client:
 
     def rebuild(self, module: str | int) -> Json:
         """Fetch the module's source anew and build it; the version in use stays until the build has passed."""
-        return self._registrations("POST", f"{_module(module)}/builds", timeout=None)[0]
+        return self._json("POST", f"{_module(module)}/builds", timeout=None)
 
     def remove(self, module: str | int) -> None:
         self._transport.request("DELETE", _module(module))
@@ -156,9 +157,13 @@ class Client:
         """Ask for the same once more, as a new execution."""
         return self._json("POST", f"{API}/executions/{execution}/resubmit")
 
-    def wait(self, execution: int, *, on_change: Callable[[Json], None] | None = None, every: float = 0.5) -> Json:
+    def build(self, build: int) -> Json:
+        return self._json("GET", f"{API}/builds/{build}")
+
+    def wait(self, execution: int, *, on_change: Callable[[Json], None] | None = None) -> Json:
         """Come back when the execution has ended; `on_change` gets it each time that its state or message is new."""
         seen: tuple[Any, Any] | None = None
+        every = 0.05  # s; growing, so that a quick run is seen soon and a slow one asks little
         while True:
             now = self._patiently(lambda: self.execution(execution))
             if on_change and seen != (now["state"], now.get("message")):
@@ -167,6 +172,7 @@ class Client:
             if now["state"] in FINAL:
                 return now
             time.sleep(every)
+            every = min(1.0, every * 1.3)
 
     # --- logs ------------------------------------------------------------------------------------------------------
     def log(
@@ -176,7 +182,7 @@ class Client:
         offset: int = 0,
         node: str | None = None,
         attempt: int | None = None,
-        wait: float = 0.0,
+        wait: int = 0,
     ) -> LogPiece:
         """A log's bytes from `offset` on; with `wait`, an empty answer comes only after that many seconds (≤ 30)."""
         params: Json = {"offset": offset, "node": node, "attempt": attempt, "wait": wait or None}
@@ -193,9 +199,16 @@ class Client:
             final=response.headers.get("Orchestra-Final", "").lower() == "true",
         )
 
+    def whole_log(self, execution: int, *, node: str | None = None, attempt: int | None = None) -> Iterator[bytes]:
+        """A log as far as there is one now, piece by piece."""
+        offset = 0
+        while (piece := self.log(execution, offset=offset, node=node, attempt=attempt)).data:
+            yield piece.data
+            offset = piece.next_offset
+
     def follow(self, execution: int, *, node: str | None = None, attempt: int | None = None) -> Iterator[bytes]:
         """A log from its beginning, piece by piece, until nothing more will come."""
-        offset, wait = 0, 0.0
+        offset, wait = 0, 0
         while True:
             at, seconds = offset, wait
             piece = self._patiently(
@@ -215,17 +228,17 @@ class Client:
         return list(self._pages(f"{API}/executions/{execution}/artifacts"))
 
     def catalog(self, execution: int, *, limit: int | None = None) -> Json:
-        """The catalog that an execution made: its columns and (at most `limit`) events."""
+        """The catalog that an execution made: name, type, columns, and in `items` its events, at most `limit`."""
         path = f"{API}/executions/{execution}/catalog"
         first = self._json("GET", path, params={"limit": min(limit or PAGE, PAGE)})
-        events, total = list(first["events"]), first["total"]
+        events, total = list(first["items"]), first["total"]
         wanted = total if limit is None else min(limit, total)
         while len(events) < wanted:
             page = self._json("GET", path, params={"limit": min(PAGE, wanted - len(events)), "offset": len(events)})
-            if not page["events"]:
+            if not page["items"]:
                 break
-            events += page["events"]
-        return {**first, "events": events}
+            events += page["items"]
+        return {**first, "items": events}
 
     def save_output(
         self,
@@ -233,32 +246,44 @@ class Client:
         *,
         to: Path | None = None,
         name: str | None = None,
+        everything: bool = False,
         original: bool = False,
         on_size: Callable[[int, int | None], None] | None = None,
     ) -> Path:
-        """Save the output file, or one file by `name`; several outputs come as one zip. The path is returned.
+        """Save the declared output, one file by `name`, or `everything` (several files come as one zip).
 
-        `to` is a file or an existing folder (default: the working folder). The file appears under its name only when
-        it is whole. `on_size(bytes so far, bytes in all or None)` is called as it grows.
+        With `original` the file is as the module wrote it, without AMDA's header. `to` is a file or an existing folder
+        (default: the working folder). The file appears under its name only when it is whole. `on_size(bytes so far,
+        bytes in all or None)` is called as it grows. Returns the path; raises `Conflict` if there is no result (yet).
         """
-        params = {"name": name, "original": "1" if original else None}
-        path = f"{API}/executions/{execution}/output"
-        with self._transport.stream(path, params={key: value for key, value in params.items() if value}) as response:
+        with self._output(execution, name=name, everything=everything, original=original) as response:
             target = _target(to, suggested=_filename(response.headers) or f"execution-{execution}")
-            total = response.headers.get("Content-Length")
-            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-                try:
-                    for piece in response.iter_bytes():
-                        file.write(piece)
-                        if on_size:
-                            on_size(file.tell(), int(total) if total else None)
-                    file.close()
-                    os.chmod(file.name, 0o666 & ~_umask())
-                    os.replace(file.name, target)
-                except BaseException:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
+            _save(response, target, on_size=on_size)
         return target
+
+    def read_output(
+        self, execution: int, *, name: str | None = None, everything: bool = False, original: bool = False
+    ) -> Iterator[bytes]:
+        """The bytes that `save_output` would save."""
+        with self._output(execution, name=name, everything=everything, original=original) as response:
+            yield from response.iter_bytes()
+
+    def _output(
+        self, execution: int, *, name: str | None, everything: bool, original: bool
+    ) -> AbstractContextManager[httpx.Response]:
+        path, params = f"{API}/executions/{execution}/output", {"name": name, "all": "1" if everything else None}
+        if original:
+            number = self._artifact(execution, name)
+            path, params = f"{API}/executions/{execution}/artifacts/{number}", {"original": "1"}
+        return self._transport.stream(path, params={key: value for key, value in params.items() if value})
+
+    def _artifact(self, execution: int, name: str | None) -> int:
+        """The number of the file of this name, or of the declared output."""
+        files = self.artifacts(execution)
+        for file in files:
+            if file["name"] == name or (name is None and file["role"] == "output"):
+                return int(file["id"])
+        raise NotFound(f"Execution {execution} has no file {name or 'that its module declared as output'}.", status=404)
 
     # --- the server ------------------------------------------------------------------------------------------------
     def ready(self) -> Json:
@@ -270,7 +295,7 @@ class Client:
         return dict(self._transport.json(method, path, **options))
 
     def _registrations(self, method: str, path: str, **options: Any) -> list[Json]:
-        return list(self._json(method, path, **options)["registrations"])
+        return list(self._json(method, path, **options)["items"])
 
     def _pages(self, path: str, *, params: Mapping[str, Any] | None = None, limit: int | None = None) -> Iterator[Json]:
         """The rows of a list, however many pages it has, up to `limit`."""
@@ -278,9 +303,9 @@ class Client:
         while True:
             size = PAGE if limit is None else min(PAGE, limit - offset)
             page = self._json("GET", path, params={**given, "limit": size, "offset": offset})
-            yield from page["results"]
-            offset += len(page["results"])
-            if not page["results"] or offset >= page["total"] or (limit is not None and offset >= limit):
+            yield from page["items"]
+            offset += len(page["items"])
+            if not page["items"] or offset >= page["total"] or (limit is not None and offset >= limit):
                 return
 
     def _patiently(self, ask: Callable[[], T]) -> T:
@@ -304,6 +329,23 @@ def _filename(headers: Mapping[str, str]) -> str:
     message = Message()
     message["Content-Disposition"] = headers.get("Content-Disposition", "")
     return (message.get_filename() or "").replace("\\", "/").rsplit("/", 1)[-1].lstrip(".")
+
+
+def _save(response: httpx.Response, target: Path, *, on_size: Callable[[int, int | None], None] | None) -> None:
+    """Write an answer's body to a file that appears only when it is whole."""
+    total = response.headers.get("Content-Length")
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        try:
+            for piece in response.iter_bytes():
+                file.write(piece)
+                if on_size:
+                    on_size(file.tell(), int(total) if total else None)
+            file.close()
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, target)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def _target(to: Path | None, *, suggested: str) -> Path:

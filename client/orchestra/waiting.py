@@ -1,0 +1,123 @@
+"""Staying with an execution until it ends: what is shown meanwhile, and what Ctrl-C means."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import Enum
+
+from orchestra import screen
+from orchestra.client import Client, Json
+from orchestra.endings import OK, UNSUCCESSFUL
+from orchestra.errors import OrchestraError
+
+LAST_LINES = 20
+
+
+class Left(Exception):
+    """The user went away and left the execution running."""
+
+
+class Answer(Enum):
+    CANCEL = "c"
+    LEAVE = "l"
+    GO_ON = "g"
+
+
+def until_end(client: Client, execution: Json, *, what: str, ask: bool) -> Json:
+    """The execution once it has ended. Ctrl-C asks (with `ask`) whether to cancel it, leave it running or go on.
+
+    Raises `Left` if it is left running.
+    """
+    number = int(execution["id"])
+    while True:
+        try:
+            with screen.spinner(f"{what}: {execution['state']}") as say:
+                return client.wait(number, on_change=lambda now: say(_progress(what, now)))
+        except KeyboardInterrupt:
+            answer = _answer(what, number) if ask else Answer.LEAVE
+            if answer is Answer.LEAVE:
+                ways = f"`orchestra logs -f {number}` follows it, `orchestra kill {number}` ends it"
+                raise Left(f"{what} goes on: {ways}.") from None
+            if answer is Answer.CANCEL:
+                client.cancel(number)
+
+
+def show_log(client: Client, number: int, *, follow: bool, node: str | None = None, attempt: int | None = None) -> None:
+    """Write a log to stdout byte for byte; with `follow` until nothing more comes."""
+    read = client.follow if follow else client.whole_log
+    for data in read(number, node=node, attempt=attempt):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def explain(client: Client, execution: Json) -> None:
+    """Say on stderr how an execution ended and, if badly, why: node, code or signal, limit, last lines of its log."""
+    screen.note(f"Execution {execution['id']} is {execution['state']}. {execution.get('message') or ''}".rstrip())
+    try:
+        failure = client.execution(int(execution["id"])).get("failure")
+    except OrchestraError:
+        return
+    if not failure:
+        return
+    for line in (failure.get("last_lines") or [])[-LAST_LINES:]:
+        screen.note(f"  | {screen.shown(line)}")
+
+
+def follow_builds(client: Client, made: Sequence[Json], *, wait: bool, quiet: bool) -> int:
+    """Stay with the builds of new registrations; the exit code is UNSUCCESSFUL if one did not pass."""
+    code = OK
+    for one in made:
+        number = (one["build"] or {}).get("execution")
+        if number is None or not wait:
+            continue
+        ended = client.execution(number)
+        ended = until_end(client, ended, what=f"Building {one['module']['name']}", ask=True)
+        one["build"] = client.build(one["build"]["id"])
+        if ended["state"] != "SUCCEEDED":
+            code = UNSUCCESSFUL
+            if not quiet:
+                explain(client, ended)
+    return code
+
+
+def show_result(client: Client, ended: Json) -> None:
+    """How a run ended: its catalog's events, its files, or why there are none."""
+    explain(client, ended)
+    if ended["state"] != "SUCCEEDED":
+        return
+    try:
+        show_catalog(client.catalog(ended["id"], limit=50))
+    except OrchestraError:
+        screen.note("It made no catalog.")
+    for file in client.artifacts(ended["id"]):
+        screen.note(f"  {file['role']:<7} {file['name']}  {file['size']} bytes  sha256 {file['sha256'][:12]}")
+
+
+def show_catalog(catalog: Json) -> None:
+    """The events of a catalog as a table, units beside the names."""
+    named = [f"{one['name']} ({one['unit']})" if one.get("unit") else str(one["name"]) for one in catalog["columns"]]
+    rows = [(event["start"], event["stop"], *event["values"]) for event in catalog["items"]]
+    screen.table(("start", "stop", *named), rows, empty="The catalog has no events.")
+    if catalog["total"] > len(rows):
+        print(f"… and {catalog['total'] - len(rows)} more")
+
+
+def _progress(what: str, now: Json) -> str:
+    message = screen.shown(now.get("message") or "").strip()
+    return f"{what}: {now['state']}" + (f" ({message})" if message else "")
+
+
+def _answer(what: str, number: int) -> Answer:
+    """Ask what to do with what still runs; without a terminal it is left running."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return Answer.LEAVE
+    screen.note(f"\n{what} (execution {number}) still runs.")
+    while True:
+        try:
+            typed = input("[c]ancel it, [l]eave it running, [g]o on waiting? ").strip().lower()[:1]
+        except (KeyboardInterrupt, EOFError):
+            screen.note("")
+            return Answer.LEAVE
+        if typed in {answer.value for answer in Answer}:
+            return Answer(typed)
