@@ -5,87 +5,159 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Environment',
+            name="Environment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('python_version', models.CharField(help_text='of the interpreter, as 3.11.7', max_length=32)),
-                ('platform', models.CharField(help_text='as linux-x86_64', max_length=64)),
-                ('base_prefix', models.CharField(help_text='folder of the interpreter that it was made with', max_length=1024)),
-                ('cache_tag', models.CharField(help_text="of the interpreter's bytecode, as cpython-311", max_length=32)),
-                ('lock', models.TextField(blank=True, help_text='pinned requirements with hashes')),
-                ('imports', models.JSONField(default=list, help_text='names whose import was tried here and passed')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("python_version", models.CharField(help_text="of the interpreter, as 3.11.7", max_length=32)),
+                ("platform", models.CharField(help_text="as linux-x86_64", max_length=64)),
+                (
+                    "base_prefix",
+                    models.CharField(help_text="folder of the interpreter that it was made with", max_length=1024),
+                ),
+                (
+                    "cache_tag",
+                    models.CharField(help_text="of the interpreter's bytecode, as cpython-311", max_length=32),
+                ),
+                ("lock", models.TextField(blank=True, help_text="pinned requirements with hashes")),
+                ("imports", models.JSONField(default=list, help_text="names whose import was tried here and passed")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Module',
+            name="Module",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('removed_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("removed_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Version',
+            name="Version",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='1, 2, … within the module')),
-                ('label', models.CharField(help_text='`version` of the metadata', max_length=64)),
-                ('metadata', models.JSONField(help_text='normalised metadata.json')),
-                ('arguments_schema', models.JSONField(help_text='JSON Schema 2020-12 of the arguments')),
-                ('source_kind', models.CharField(choices=[('git', 'Git'), ('folder', 'Folder'), ('upload', 'Upload')], max_length=8)),
-                ('source_url', models.CharField(blank=True, help_text='git URL, folder, or name of the upload', max_length=2048)),
-                ('source_ref', models.CharField(blank=True, help_text='what was asked for: a branch, tag or commit', max_length=255)),
-                ('source_subdirectory', models.CharField(blank=True, max_length=1024)),
-                ('commit', models.CharField(blank=True, help_text='what `source_ref` was then', max_length=64)),
-                ('tree_digest', models.CharField(max_length=64)),
-                ('metadata_digest', models.CharField(max_length=64)),
-                ('requirements_digest', models.CharField(db_index=True, help_text='of what the lock is resolved from; equal ones share a lock', max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('environment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='modules.environment')),
-                ('module', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='modules.module')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(help_text="1, 2, … within the module")),
+                ("label", models.CharField(help_text="`version` of the metadata", max_length=64)),
+                ("metadata", models.JSONField(help_text="normalised metadata.json")),
+                ("arguments_schema", models.JSONField(help_text="JSON Schema 2020-12 of the arguments")),
+                (
+                    "source_kind",
+                    models.CharField(
+                        choices=[("git", "Git"), ("folder", "Folder"), ("upload", "Upload")], max_length=8
+                    ),
+                ),
+                (
+                    "source_url",
+                    models.CharField(blank=True, help_text="git URL, folder, or name of the upload", max_length=2048),
+                ),
+                (
+                    "source_ref",
+                    models.CharField(
+                        blank=True, help_text="what was asked for: a branch, tag or commit", max_length=255
+                    ),
+                ),
+                ("source_subdirectory", models.CharField(blank=True, max_length=1024)),
+                ("commit", models.CharField(blank=True, help_text="what `source_ref` was then", max_length=64)),
+                ("tree_digest", models.CharField(max_length=64)),
+                ("metadata_digest", models.CharField(max_length=64)),
+                (
+                    "requirements_digest",
+                    models.CharField(
+                        db_index=True,
+                        help_text="of what the lock is resolved from; equal ones share a lock",
+                        max_length=64,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="modules.environment",
+                    ),
+                ),
+                (
+                    "module",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="modules.module"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['module_id', 'number'],
+                "ordering": ["module_id", "number"],
             },
         ),
         migrations.AddField(
-            model_name='module',
-            name='default',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='modules.version'),
+            model_name="module",
+            name="default",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="modules.version",
+            ),
         ),
         migrations.CreateModel(
-            name='Build',
+            name="Build",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('PENDING', 'Pending'), ('PASSED', 'Passed'), ('FAILED', 'Failed'), ('CANCELLED', 'Cancelled')], default='PENDING', max_length=9)),
-                ('message', models.TextField(blank=True)),
-                ('resolve_anew', models.BooleanField(default=False, help_text='do not reuse an earlier lock')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('environment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='modules.environment')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='builds', to='modules.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("PENDING", "Pending"),
+                            ("PASSED", "Passed"),
+                            ("FAILED", "Failed"),
+                            ("CANCELLED", "Cancelled"),
+                        ],
+                        default="PENDING",
+                        max_length=9,
+                    ),
+                ),
+                ("message", models.TextField(blank=True)),
+                ("resolve_anew", models.BooleanField(default=False, help_text="do not reuse an earlier lock")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="modules.environment",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="builds", to="modules.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(fields=('module', 'number'), name='version_number'),
+            model_name="version",
+            constraint=models.UniqueConstraint(fields=("module", "number"), name="version_number"),
         ),
         migrations.AddConstraint(
-            model_name='module',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at', None)), fields=('name',), name='module_name'),
+            model_name="module",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("removed_at", None)), fields=("name",), name="module_name"
+            ),
         ),
     ]

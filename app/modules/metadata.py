@@ -1,0 +1,263 @@
+"""metadata.json, in both known dialects, read into one normal form; every fault at once, each with its path.
+
+The JSON Schema beside this file says what the file may hold; what a schema cannot say (files that must be there, names
+used twice, commands, requirements) is checked by `normal`. Nothing of a module is ever run or evaluated here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from app.engines.protocol import Fault
+from app.modules.arguments import shorten
+from app.modules.faults import Faulty, fault, near_miss
+
+FILENAME = "metadata.json"
+MAX_BYTES = 2**20
+_SCHEMA_PATH = Path(__file__).with_name("metadata.schema.json")
+
+Steps = tuple[str | int, ...]
+
+
+class Argument(TypedDict):
+    """An option of the module's command line."""
+
+    name: str
+    type: str  # str, int, float, bool
+    default: NotRequired[Any]
+    description: NotRequired[str]
+    minimum: NotRequired[float]
+    maximum: NotRequired[float]
+    choices: NotRequired[list[Any]]
+
+
+class Column(TypedDict):
+    """A column of a catalog behind start and stop."""
+
+    name: str
+    type: str  # str, int, float, bool
+    unit: str
+    description: str
+    ucd: str
+
+
+class Output(TypedDict):
+    """A file that the module writes; the last three only for the main output, where declared."""
+
+    type: str  # TT, CAT, TS, IMAGE
+    filename: str
+    classmap: NotRequired[dict[str, int]]
+    colormap: NotRequired[dict[str, list[int]]]
+    columns: NotRequired[list[Column]]
+
+
+class Input(TypedDict):
+    """Data that Orchestra fetches before a run; the file is `<name>.<format>` in the input folder."""
+
+    name: str
+    source: str  # amda
+    parameters: list[str]
+    format: str  # parquet, csv, cdf
+    before_seconds: float
+    after_seconds: float
+
+
+class Install(TypedDict):
+    """What the module needs and how it is called."""
+
+    model_version: str
+    python_version: str  # as written: 3.11 or >=3.11
+    requirements: list[str]  # merged from list and file
+    requirements_file: str  # empty if there is none
+    requirement_options: list[str]  # lines as --extra-index-url … of the file
+    files: list[str]
+    executable: str  # path below the tree, without .py
+    pre_process: list[list[str]]  # argvs
+    post_process: list[list[str]]
+
+
+class Resources(TypedDict):
+    """Kubernetes quantities; a key is missing where nothing was declared."""
+
+    memory: NotRequired[str]
+    cpu: NotRequired[str]
+
+
+class Metadata(TypedDict):
+    """The normal form, with every default filled in."""
+
+    name: str
+    version: str
+    description: str
+    args: list[Argument]
+    hyperparameters: list[Argument]
+    defaults: dict[str, Any]  # start, stop (UTC, 2001-03-28T00:00:00) where there are any, and those of arguments
+    output: Output
+    annexes_outputs: list[Output]
+    install: Install
+    inputs: list[Input]
+    resources: Resources
+    timeout: int | None  # s
+
+
+def arguments(metadata: Metadata) -> list[Argument]:
+    """Arguments and hyperparameters, in the order of the command line."""
+    return [*metadata["args"], *metadata["hyperparameters"]]
+
+
+def read(folder: Path) -> Metadata:
+    """The normal form of a folder's metadata.json; raises `Faulty` with every fault."""
+    from app.modules.normal import normalise
+
+    data = _parse(folder / FILENAME)
+    faults, unsound = _schema_faults(data)
+    if () in unsound:  # not an object
+        raise Faulty(faults)
+    faults += _suspicious_keys(data)
+    metadata = normalise(data, folder=folder, faults=faults, unsound=unsound)
+    if faults:
+        raise Faulty(faults)
+    return metadata
+
+
+def digest(metadata: Metadata) -> str:
+    """SHA-256 of the normal form as canonical JSON."""
+    text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema (2020-12) of metadata.json."""
+    return cast(dict[str, Any], json.loads(_SCHEMA_PATH.read_text(encoding="utf-8")))
+
+
+def path_of(steps: Sequence[str | int]) -> str:
+    """A path as people read it: `annexes_outputs[1].filename`."""
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _parse(path: Path) -> Any:
+    if not path.is_file():
+        raise fault(FILENAME, "there is no such file; a module is a folder with a metadata.json")
+    if path.stat().st_size > MAX_BYTES:
+        raise fault(FILENAME, f"is larger than {MAX_BYTES} bytes")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise fault(FILENAME, f"is not UTF-8: {error.reason} at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        hint = "; JSON has no comments" if text[error.pos : error.pos + 1] in {"/", "#"} else ""
+        raise fault(FILENAME, f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}{hint}") from None
+    except RecursionError:
+        raise fault(FILENAME, "is nested too deeply") from None
+    except ValueError as error:
+        raise fault(FILENAME, f"is not JSON: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return data
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _schema_faults(data: Any) -> tuple[list[Fault], set[Steps]]:
+    """The faults that the JSON Schema finds, and the places that must not be read further."""
+    faults: list[Fault] = []
+    unsound: set[Steps] = set()
+    for error in Draft202012Validator(json_schema()).iter_errors(data):
+        where: Steps = tuple(error.absolute_path)
+        for key, message in _translate(error):
+            faults.append(Fault(path=path_of((*where, *key)), message=message))
+            if error.validator != "additionalProperties":
+                unsound.add((*where, *key))
+    return sorted(faults, key=lambda one: one.path), unsound
+
+
+def _translate(error: ValidationError) -> Iterator[tuple[Steps, str]]:
+    """What jsonschema found, for people: the key within the place, if it is about one, and a sentence."""
+    schema = cast(Mapping[str, Any], error.schema)
+    value, limit = cast(Any, error.instance), cast(Any, error.validator_value)
+    if error.validator == "required":
+        # jsonschema reports each missing key by itself, and names it only in its sentence
+        yield (next(key for key in limit if error.message.startswith(repr(key))),), "is missing"
+    elif error.validator == "additionalProperties" and limit is False:
+        known = schema["properties"]
+        for key in set(value) - set(known):
+            hint = near_miss(key, set(known) - set(value)) or f"; there are {', '.join(known)}"
+            yield (key,), f"unknown key {_plain(key)}{hint}"
+    else:
+        about = f" ({schema['description']})" if "description" in schema else ""
+        yield (), _sentence(str(error.validator), value, limit) + about
+
+
+_KINDS = {
+    "object": "an object", "array": "a list", "string": "text", "number": "a number", "null": "null",
+    "integer": "a whole number", "boolean": "true or false",
+}  # fmt: skip
+
+
+def _sentence(keyword: str, value: Any, limit: Any) -> str:
+    shown = shorten(value)
+    if keyword == "type":
+        wanted = " or ".join(_KINDS[kind] for kind in ([limit] if isinstance(limit, str) else limit))
+        return f"{shown} is not {wanted}"
+    if keyword == "enum":
+        hint = near_miss(value, limit) if isinstance(value, str) else ""
+        return f"{shown} is none of {', '.join(limit)}{hint}"
+    if keyword == "maxItems" and not limit:
+        return "takes an object, or an empty list for none"
+    return {
+        "minItems": "is empty",
+        "minLength": "is empty",
+        "maxItems": f"takes at most {limit} entries",
+        "maxLength": f"is longer than {limit} characters",
+        "minimum": f"{shown} is less than {limit}",
+        "exclusiveMinimum": f"{shown} is not more than {limit}",
+        "maximum": f"{shown} is more than {limit}",
+        "pattern": f"{shown} is not allowed here; it has to match {limit}",
+    }.get(keyword, f"{shown} is not allowed here")
+
+
+def _suspicious_keys(data: Mapping[str, Any]) -> list[Fault]:
+    """Unknown keys that look like a misspelt known one; other unknown keys are the author's own and are ignored."""
+    properties = json_schema()["properties"]
+    annex = properties["annexes_outputs"]["items"]["properties"]
+    places: list[tuple[Steps, Any, Mapping[str, Any]]] = [
+        ((), data, properties),
+        (("output",), data.get("output"), properties["output"]["properties"]),
+        (("install",), data.get("install"), properties["install"]["properties"]),
+    ]
+    if isinstance(annexes := data.get("annexes_outputs"), list):
+        places += [(("annexes_outputs", index), one, annex) for index, one in enumerate(annexes)]
+    return [
+        Fault(path=path_of((*where, key)), message=f"unknown key {_plain(key)}{hint}")
+        for where, value, known in places
+        if isinstance(value, dict)
+        for key in value
+        if key not in known and (hint := near_miss(key, set(known) - set(value)))
+    ]
+
+
+def _plain(key: str) -> str:
+    """A key as it can stand in a sentence."""
+    return re.sub(r"[^ -~]", "?", key)[:80]
