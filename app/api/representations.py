@@ -111,7 +111,7 @@ def execution_in_full(row: Execution) -> dict[str, Any]:
         "failure": services.failure(row),
         "attempts": [attempt(each) for each in row.attempts.defer("workflow", "status")],
         "nodes": nodes(services.nodes(row)),
-        "outputs": [artifact(each) for each in services.outputs(row).select_related("artifact")],
+        "outputs": [artifact(each) for each in services.outputs(row)],
     }
 
 

@@ -34,7 +34,7 @@ def output(request: HttpRequest, execution: Execution, *, everything: bool, what
     name = request.GET.get("name")
     if execution.state != State.SUCCEEDED and not (name and execution.final):
         raise unfinished(execution, what=what)
-    files = list(services.outputs(execution).select_related("artifact"))
+    files = list(services.outputs(execution))
     if name:
         return artifact(request, _named(files, name, execution=execution, what=what))
     mains = files if everything else [file for file in files if file.role == Role.OUTPUT] or files

@@ -27,7 +27,7 @@ EXECUTION_BODY = bodies.schema(
     stop={"type": ["string", "null"]},
     arguments={"type": "object"},
     version={"type": ["integer", "string", "null"]},
-    priority={"type": "integer", "minimum": -1000, "maximum": 1000},
+    priority={"type": "integer"},
 )
 KEY_LENGTH = 255
 
@@ -41,7 +41,7 @@ class Modules(View):
         return self.page(Module.objects.with_latest(), shown=representations.modules)
 
     def post(self, request: Request) -> Response:
-        registrations = executions.register(_source(request))
+        registrations = executions.register(_source(request), allow_local=settings.SOURCE_LOCAL)
         created = any(registration.created for registration in registrations)
         return Response({"items": [_registration(each) for each in registrations]}, status=201 if created else 200)
 

@@ -1,4 +1,4 @@
-"""AMDA's contract at the root: plural paths in the new dialect, singular in the old, with a slash at the end or none."""
+"""AMDA's contract: plural paths in the new dialect, singular ones in the old, a slash at the end or none."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def build(request: HttpRequest) -> HttpResponseBase:
     if request.method == "GET" and not allowed(given["url"], settings.BUILD_URLS):
         raise Refusal(403, "GET /build takes only URLs that the operator allows (ORCHESTRA_BUILD_URLS); use POST.")
     source = services.GitSource(url=given["url"], ref=given.get("ref", ""), subdirectory=given.get("subdirectory", ""))
-    return _built(executions.register(source))
+    return _built(executions.register(source, allow_local=settings.SOURCE_LOCAL))
 
 
 @endpoint("GET", "POST", changing=True)
