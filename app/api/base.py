@@ -56,7 +56,7 @@ class View(APIView):
     """A view that speaks JSON."""
 
     content_negotiation_class = AlwaysJson
-    parser_classes = (StrictJsonParser,)
+    parser_classes: tuple[type[BaseParser], ...] = (StrictJsonParser,)
     request: Request
 
     def page(

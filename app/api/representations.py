@@ -48,9 +48,9 @@ def build(row: Build) -> dict[str, Any]:
 
 def modules(rows: Sequence[Module]) -> list[dict[str, Any]]:
     """Modules that `ModuleQuerySet.with_latest` found."""
-    keys = {row.latest_id for row in rows} | {row.default_id for row in rows}  # type: ignore[attr-defined]
+    keys = {row.latest_id for row in rows} | {row.default_id for row in rows}
     versions = Version.objects.select_related("environment").defer("environment__lock").in_bulk(keys - {None})
-    builds = Build.objects.shown().in_bulk([row.build_id for row in rows])  # type: ignore[attr-defined]
+    builds = Build.objects.shown().in_bulk([row.build_id for row in rows])
     return [_module(row, versions, builds) for row in rows]
 
 

@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 def own_folders(settings: Settings, tmp_path: Path) -> None:
     """Nothing that a test stores is seen by another, or stays."""
     settings.VAR = tmp_path
+    settings.STATIC_ROOT = tmp_path
     for name in ("RUN", "TREES", "ENVIRONMENTS", "STAGING", "WORKFLOWS", "REPOSITORY", "CACHE"):
         folder = tmp_path / name.lower()
         folder.mkdir()

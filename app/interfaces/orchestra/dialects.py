@@ -24,7 +24,7 @@ ROLES = {Role.OUTPUT: 0, Role.ANNEX: 1}
 class Dialect(Protocol):
     """What differs between the dialects."""
 
-    statuses: Mapping[State, str]
+    statuses: Mapping[Any, str]
 
     def module(self, module: Module, version: Version, build: Build | None) -> dict[str, Any]:
         """One module."""
@@ -48,7 +48,7 @@ class Dialect(Protocol):
 class New:
     """The dialect of the newer Orchestra."""
 
-    statuses: Mapping[State, str] = {
+    statuses: Mapping[Any, str] = {
         State.QUEUED: "idle",
         State.SUBMITTED: "idle",
         State.RUNNING: "running",
@@ -85,7 +85,7 @@ class New:
 class Old:
     """The dialect of the older Orchestra: requirements as a list, times as numbers, `running` from the start."""
 
-    statuses: Mapping[State, str] = New.statuses | {State.QUEUED: "running", State.SUBMITTED: "running"}
+    statuses: Mapping[Any, str] = {**New.statuses, State.QUEUED: "running", State.SUBMITTED: "running"}
 
     def module(self, module: Module, version: Version, build: Build | None) -> dict[str, Any]:
         shown = _module(module, version, build)
@@ -148,7 +148,7 @@ def _status(module: Module, build: Build | None) -> str:
     return BUILD_STATUS.get(BuildState(build.state), "pending") if build else "pending"
 
 
-def _task(execution: Execution, statuses: Mapping[State, str]) -> dict[str, Any]:
+def _task(execution: Execution, statuses: Mapping[Any, str]) -> dict[str, Any]:
     version, module = execution.version, execution.version.module
     state = State(execution.state)
     workflow = f"prediction-{execution.pk}-{execution.attempt}"

@@ -146,12 +146,7 @@ def _built(registrations: list[services.Registration]) -> HttpResponseBase:
 def _with_versions(modules: ModuleQuerySet) -> list[tuple[Module, Version, Build | None]]:
     """Each module with the version that it shows (its default, else its newest) and its newest build."""
     found = list(modules)
-    wanted = [module.default_id or module.latest_id for module in found]  # type: ignore[attr-defined]
+    wanted = [module.default_id or module.latest_id for module in found]
     versions = Version.objects.select_related("module", "environment").defer("environment__lock").in_bulk(wanted)
-    builds = Build.objects.select_related("execution").in_bulk(
-        [module.build_id for module in found]  # type: ignore[attr-defined]
-    )
-    return [
-        (module, versions[key], builds.get(module.build_id))  # type: ignore[attr-defined]
-        for module, key in zip(found, wanted, strict=True)
-    ]
+    builds = Build.objects.select_related("execution").in_bulk([module.build_id for module in found])
+    return [(module, versions[key], builds.get(module.build_id)) for module, key in zip(found, wanted, strict=True)]
