@@ -1,0 +1,179 @@
+"""The nodes of all workflows on this machine: started, killed and read, each at most once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .images import ImageTable, UnknownImage
+from .loop import Event, Loop
+from .pod import Kill, Pod, PodStatus, from_dict
+from .sandbox import shim
+from .sandbox.shim import Task
+from .store import Record, Store, write_atomically
+
+
+@dataclass(kw_only=True)
+class Nodes:
+    """Carries out what the core decides, and tells what became of it."""
+
+    loop: Loop
+    store: Store
+    sandbox: str
+    repository: Path
+    images: ImageTable
+    limits: dict[str, int]
+    grace: float
+    keep_scratch: bool
+    most: int  # nodes at a time
+    _queue: deque[Path] = field(default_factory=deque, init=False)
+    _busy: set[Path] = field(default_factory=set, init=False)
+
+    def bring(self, record: Record, pods: Iterable[Pod]) -> list[PodStatus]:
+        """Start the pods that have not been started, watch those that run; returns what is known already.
+
+        Raises LostClaim before anything is started if another engine has the root.
+        """
+        seen: list[PodStatus] = []
+        pods = list(pods)
+        if not pods:
+            return seen
+        name = record.workflow["metadata"]["name"]
+        with self.store.fenced():
+            for pod in pods:
+                folder = self.store.node_dir(name, pod.node_id)
+                known = self._known(folder, pod.node_id)
+                if known is not None:
+                    seen.append(known)
+                elif folder not in self._busy and folder not in self._queue:
+                    seen += self._prepare(record, pod, folder)
+            self._start_queued()
+        return seen
+
+    def _known(self, folder: Path, node_id: str) -> PodStatus | None:
+        """What is to be told of a node that has been started before; None if it has not."""
+        if not (folder / "started").exists():
+            return None
+        if (folder / "exit.json").exists():
+            return self._read(folder, node_id)
+        if folder in self._busy:
+            return None
+        if self.loop.watch(folder):
+            self._busy.add(folder)
+            return PodStatus(node_id=node_id, phase="Running", started_at=(folder / "started").stat().st_mtime)
+        return self._read(folder, node_id)
+
+    def _prepare(self, record: Record, pod: Pod, folder: Path) -> list[PodStatus]:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            images = {each.image: self.images.resolve(each.image) for each in pod.containers}
+        except UnknownImage as error:
+            return [self._never(folder, PodStatus(node_id=pod.node_id, phase="Error", message=str(error)))]
+        task = Task(
+            pod=asdict(pod),
+            sandbox=self.sandbox,
+            repository=str(self.repository),
+            trash=str(self.store.trash),
+            images={
+                name: {"path": _texts(image.path), "readonly": _texts(image.readonly), "env": image.env}
+                for name, image in images.items()
+            },
+            grant=record.grants.get(pod.grant, {}) if pod.grant else {},
+            limits=self.limits,
+            keep_scratch=self.keep_scratch,
+        )
+        write_atomically(folder / "pod.json", json.dumps(asdict(task)).encode(), sync=False)
+        self._queue.append(folder)
+        return []
+
+    def _start_queued(self) -> None:
+        while self._queue and len(self._busy) < self.most:
+            folder = self._queue.popleft()
+            self._busy.add(folder)
+            self.loop.start(folder)
+
+    def kill(self, record: Record, kills: Iterable[Kill]) -> list[PodStatus]:
+        """Have nodes ended; returns the status of those that had not been started (and never will be)."""
+        seen: list[PodStatus] = []
+        for each in kills:
+            folder = self.store.node_dir(record.workflow["metadata"]["name"], each.node_id)
+            if folder in self._queue:
+                self._queue.remove(folder)
+            if folder in self._busy:
+                if not (folder / "kill").exists():
+                    self.loop.kill(folder, reason=each.reason, grace=each.grace_seconds)
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            seen.append(
+                self._never(
+                    folder, PodStatus(node_id=each.node_id, phase="Failed", message=each.reason, killed=each.reason)
+                )
+            )
+        return seen
+
+    def _never(self, folder: Path, status: PodStatus) -> PodStatus:
+        """End a node that was not started, so that nobody can start it any more."""
+        if not shim.claim(folder):
+            return self._read(folder, status.node_id)
+        status = PodStatus(**{**asdict(status), "finished_at": time.time()})
+        write_atomically(folder / "exit.json", json.dumps(asdict(status)).encode(), sync=False)
+        return status
+
+    def observe(self, events: Iterable[Event]) -> Iterator[tuple[str, PodStatus]]:
+        """What the loop's events mean: (workflow's name, status of a node)."""
+        for event in events:
+            name, node_id = event.folder.parent.parent.name, event.folder.name
+            if event.kind == "up":
+                yield name, PodStatus(node_id=node_id, phase="Running", started_at=time.time())
+                continue
+            if not (event.folder / "exit.json").exists() and self.loop.watch(event.folder):
+                continue  # this shim ended because another one has the node
+            self._busy.discard(event.folder)
+            yield name, self._read(event.folder, node_id)
+        with self.store.fenced():
+            self._start_queued()
+
+    def _read(self, folder: Path, node_id: str) -> PodStatus:
+        """How a node ended that does not run any more."""
+        for attempt in range(2):
+            try:
+                return from_dict(PodStatus, json.loads((folder / "exit.json").read_bytes()))
+            except FileNotFoundError:
+                if attempt == 0:
+                    end_leftovers(folder / "scratch")
+            except (ValueError, TypeError) as error:
+                return PodStatus(
+                    node_id=node_id, phase="Error", message=f"the node's exit.json cannot be read: {error}"
+                )
+        reason = "the process that watched it was killed, or the machine was restarted"
+        with contextlib.suppress(OSError):
+            if os.statvfs(folder).f_bavail == 0:
+                reason = "the disk is full"
+        return PodStatus(
+            node_id=node_id,
+            phase="Error",
+            message=f"the node ended without a result: {reason}",
+            finished_at=time.time(),
+        )
+
+
+def end_leftovers(scratch: Path) -> None:
+    """Kill the processes that a shim which was killed left in the plain sandbox: those whose TMPDIR is in `scratch`."""
+    mark = f"\0TMPDIR={scratch}/".encode()
+    for entry in os.scandir("/proc") if os.path.isdir("/proc/self") else ():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark in b"\0" + Path(entry.path, "environ").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _texts(paths: Iterable[Any]) -> list[str]:
+    return [str(path) for path in paths]

@@ -1,0 +1,305 @@
+"""What a node can see and reach, what leaves it, and the limits it meets."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_bench import pod
+from orchestra_engine.pod import PATH_MARK, InputArtifact, OutputArtifact, OutputParameter
+from orchestra_engine.sandbox import plain
+
+Make = Callable[..., Any]
+MIB = 1024 * 1024
+
+
+def test_the_private_root_shows_nothing_of_the_machine(make: Make, private: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    code = f"""
+import os
+print(os.path.exists({str(secret)!r}), os.path.exists({os.path.expanduser("~/.bashrc")!r}))
+print(sorted(os.listdir("/tmp")), sorted(os.listdir("/run")))
+print([p for p in os.listdir("/proc") if p.isdigit()], os.getcwd())
+for path in ("/usr/x", "/etc/passwd", "/proc/sys/kernel/hostname"):
+    try:
+        open(path, "w")
+        print("written", path)
+    except OSError as error:
+        print(error.strerror)
+open("/anywhere", "w").write("fine")
+print(open("/proc/self/status").read().split("CapEff:")[1].split()[0])
+"""
+    bench = make(private)
+    status = bench.run(pod(code=code))
+    lines = bench.log().splitlines()
+    assert status.phase == "Succeeded", lines
+    assert lines[:3] == ["False False", "[] []", "['1', '2'] /"]
+    assert all("Read-only" in line or "denied" in line for line in lines[3:6])
+    assert lines[6] == "0" * 16
+    assert not Path("/anywhere").exists()
+
+
+def test_nodes_see_only_the_variables_they_are_given(make: Make, sandbox: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_SERVER", "x")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    env = [{"name": "A", "value": "plain"}, {"name": "B", "value": "$(A) $(NOPE) $$(A)"}]
+    bench = make(sandbox)
+    bench.run(pod(container={"command": ["python3", "-c"], "args": [
+        "import json,os,sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))", "$(A)"], "env": env}))  # fmt: skip
+    seen, arguments = json.loads(bench.log())
+    assert arguments == ["plain"]
+    assert seen.pop("B") == "plain $(NOPE) $(A)"
+    seen.pop("LC_CTYPE", None)
+    assert sorted(seen) == ["A", "HOME", "LANG", "PATH", "TMPDIR"]
+    assert seen["HOME"] == seen["TMPDIR"]
+
+
+def test_nothing_of_a_node_can_be_written_into_the_repository_by_hand(make: Make, private: str) -> None:
+    bench = make(private)
+    bench.repository.mkdir()
+    bench.run(pod(code=f"import os; print(os.path.exists({str(bench.repository)!r}))"))
+    assert bench.log() == "False\n"
+
+
+LINKS = [
+    ("a file of the machine", "ln -s {secret} {out}"),
+    ("a folder of the machine", "ln -s {folder} {out}"),
+    ("dots", "ln -s ../../../../../../../../../..{secret} {out}"),
+    ("a link in a folder", "mkdir {out}; ln -s {secret} {out}/inner"),
+]
+
+
+@pytest.mark.parametrize("archive", ["none", "tar", "zip"])
+@pytest.mark.parametrize("how", [command for _, command in LINKS], ids=[name for name, _ in LINKS])
+def test_links_do_not_carry_the_machines_files_out(
+    make: Make, sandbox: str, tmp_path: Path, how: str, archive: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    secret = tmp_path / "folder" / "secret"
+    secret.write_text("the secret")
+    command = how.format(secret=secret, folder=secret.parent, out=PATH_MARK % "/tmp/out")
+    artifact = OutputArtifact(name="out", path="/tmp/out", key="k/out", archive=archive)
+    parameter = OutputParameter(name="p", path="/tmp/out", default="")
+    bench = make(sandbox)
+    status = bench.run(pod(args=[command], output_artifacts=[artifact], output_parameters=[parameter]))
+    assert "the secret" not in json.dumps(status.outputs)
+    for path in bench.repository.rglob("*") if bench.repository.exists() else ():
+        if path.is_file():
+            assert b"the secret" not in path.read_bytes()
+            if archive == "tar":
+                with tarfile.open(path) as packed:
+                    assert all(not member.isreg() for member in packed)
+
+
+def test_a_link_within_the_node_is_followed(make: Make, sandbox: str) -> None:
+    out, real = PATH_MARK % "/tmp/out", PATH_MARK % "/work/real"
+    bench = make(sandbox)
+    status = bench.run(
+        pod(
+            args=[f"mkdir -p $(dirname {real}); echo fine > {real}; ln -s {real} {out}"],
+            output_artifacts=[OutputArtifact(name="o", path="/tmp/out", key="k", archive="none")],
+            output_parameters=[OutputParameter(name="r", path="/work/real")],
+        )
+    )
+    assert status.phase == "Succeeded"
+    assert (bench.repository / "k").read_text() == "fine\n"
+
+
+@pytest.mark.parametrize("what", ["mkfifo {out}", "mkdir {out}; mkfifo {out}/x"])
+def test_special_files_are_refused_as_outputs(make: Make, sandbox: str, what: str) -> None:
+    artifact = OutputArtifact(name="out", path="/tmp/out", key="k/out")
+    status = make(sandbox).run(pod(args=[what.format(out=PATH_MARK % "/tmp/out")], output_artifacts=[artifact]))
+    assert status.phase == "Error"
+    assert "a named pipe" in status.message
+
+
+def _archive(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w:gz") as packed:
+        for info, data in members:
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+
+
+def _member(name: str, **fields: Any) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info
+
+
+def test_archives_cannot_write_outside_their_input(make: Make, sandbox: str, tmp_path: Path) -> None:
+    link = _member("d/link", type=tarfile.SYMTYPE, linkname=str(tmp_path))
+    hard = _member("d/hard", type=tarfile.LNKTYPE, linkname="../../../../secret")
+    bad = {
+        "dots": [(_member("../../escaped"), b"x")],
+        "absolute": [(_member(str(tmp_path / "escaped")), b"x")],
+        "link": [(link, b""), (_member("d/link/escaped"), b"x")],
+        "hard": [(hard, b"")],
+        "device": [(_member("d/dev", type=tarfile.CHRTYPE, devmajor=1, devminor=3), b"")],
+    }
+    bench = make(sandbox)
+    for number, (name, members) in enumerate(bad.items()):
+        _archive(bench.repository / name, *members)
+        artifact = InputArtifact(name="in", path="/data/in", key=name)
+        status = bench.run(pod(f"w-{number}", args=["true"], inputs=[artifact]))
+        assert status.phase == "Error", name
+        assert status.message.startswith("init: Error (exit code 64): artifact in failed to load: member"), name
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_an_input_is_a_copy_that_the_node_may_spoil(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.repository.mkdir()
+    (bench.repository / "k").write_text("original")
+    path = PATH_MARK % "/data/in"
+    status = bench.run(
+        pod(args=[f"echo spoilt > {path}"], inputs=[InputArtifact(name="in", path="/data/in", key="k", archive="none")])
+    )
+    assert status.phase == "Succeeded"
+    assert (bench.repository / "k").read_text() == "original"
+
+
+def test_a_missing_input_is_said_as_argo_does(make: Make, sandbox: str) -> None:
+    status = make(sandbox).run(pod(args=["true"], inputs=[InputArtifact(name="in", path="/tmp/in", key="no/such")]))
+    text = "init: Error (exit code 64): artifact in failed to load: The specified key does not exist."
+    assert (status.phase, status.message) == ("Error", text)
+
+
+def test_a_key_cannot_leave_the_repository(make: Make, sandbox: str, tmp_path: Path) -> None:
+    out = OutputArtifact(name="out", path="/tmp/out", key="../escaped", archive="none")
+    status = make(sandbox).run(pod(args=[f"echo x > {PATH_MARK % '/tmp/out'}"], output_artifacts=[out]))
+    assert status.phase == "Error"
+    assert "'../escaped' is not allowed" in status.message
+    assert not (tmp_path / "escaped").exists()
+
+
+def test_too_much_memory_ends_the_node_and_says_so(make: Make, sandbox: str) -> None:
+    code = "import time\na = []\nfor i in range(60):\n    a.append(bytearray(b'x' * (10 << 20)))\n    time.sleep(0.02)"
+    status = make(sandbox).run(pod(code=code, container={"memory_bytes": 100 * MIB}))
+    assert (status.phase, status.limit) == ("Failed", "memory")
+    assert "memory limit of 100 MiB exceeded" in status.message
+
+
+def test_memory_is_counted_over_the_whole_tree(make: Make, sandbox: str) -> None:
+    code = """
+import os, time
+for _ in range(4):
+    if os.fork() == 0:
+        a = bytearray(b"x" * (60 << 20)); time.sleep(60); os._exit(0)
+for _ in range(4): os.wait()
+"""
+    status = make(sandbox).run(pod(code=code, container={"memory_bytes": 150 * MIB}))
+    assert status.limit == "memory"
+
+
+def test_one_huge_allocation_is_told_as_the_memory_limit(make: Make, sandbox: str) -> None:
+    status = make(sandbox).run(pod(code="bytearray(4 << 30)", container={"memory_bytes": 100 * MIB}))
+    assert (status.phase, status.limit) == ("Failed", "memory")
+
+
+def test_memory_that_forks_share_is_counted_once(make: Make, sandbox: str) -> None:
+    code = """
+import os, time
+a = bytearray(b"x" * (60 << 20))
+for _ in range(4):
+    if os.fork() == 0:
+        time.sleep(0.5); os._exit(0)
+for _ in range(4): os.wait()
+"""
+    assert make(sandbox).run(pod(code=code, container={"memory_bytes": 200 * MIB})).phase == "Succeeded"
+
+
+def test_too_many_processes_end_the_node(make: Make, sandbox: str) -> None:
+    code = "import subprocess\nfor _ in range(30): subprocess.Popen(['sleep', '60'])\nimport time; time.sleep(60)"
+    status = make(sandbox).run(pod(code=code, limits={"processes": 10}))
+    assert (status.phase, status.limit) == ("Failed", "processes")
+    assert "limit of 10 processes exceeded" in status.message
+
+
+def test_cpu_seconds_end_the_node(make: Make, sandbox: str) -> None:
+    status = make(sandbox).run(pod(code="while True: pass", limits={"cpu_seconds": 1}))
+    assert (status.phase, status.limit) == ("Failed", "cpu_seconds")
+
+
+def test_files_and_outputs_have_bounds(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    out = PATH_MARK % "/tmp/out"
+    artifact = OutputArtifact(name="out", path="/tmp/out", key="k")
+    file = bench.run(pod("w-1", args=[f"head -c 3000000 /dev/zero > {out}"], limits={"file_bytes": MIB}))
+    assert (file.phase, file.limit) == ("Failed", "file_bytes")
+    large = pod("w-2", args=[f"head -c 3000000 /dev/zero > {out}"], output_artifacts=[artifact])
+    output = bench.run(
+        pod("w-2", containers=large.containers, output_artifacts=[artifact], limits={"output_bytes": MIB})
+    )
+    assert (output.phase, output.limit) == ("Failed", "output_bytes")
+    assert "limit of 1 MiB for outputs exceeded" in output.message
+    assert not (bench.repository / "k").exists()
+
+
+def test_a_grant_shows_further_folders(make: Make, sandbox: str, tmp_path: Path) -> None:
+    for name in ("cache", "shown"):
+        (tmp_path / name).mkdir()
+    grant = {"writable": [str(tmp_path / "cache")], "readonly": [str(tmp_path / "shown")], "env": {"GRANTED": "yes"}}
+    bench = make(sandbox, grants={"build": grant})
+    code = f"import os; open({str(tmp_path / 'cache' / 'f')!r}, 'w').write(os.environ['GRANTED'])"
+    assert bench.run(pod("w-1", code=code, grant="build")).phase == "Succeeded"
+    assert (tmp_path / "cache" / "f").read_text() == "yes"
+    (tmp_path / "cache" / "f").unlink()
+    without = bench.run(pod("w-2", code=code))
+    assert without.phase == "Failed"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a small disk")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False)
+    if done.returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_a_clear_error(small_disk: Path, sandbox: str) -> None:
+    bench = sys.modules["engine_bench"].Bench(small_disk, sandbox)
+    out = PATH_MARK % "/tmp/out"
+    artifact = OutputArtifact(name="out", path="/tmp/out", key="k")
+    status = bench.run(
+        pod(args=[f"head -c 1900000 /dev/urandom > {out}"], output_artifacts=[artifact], capture_result=True)
+    )
+    bench.close()
+    assert status.phase == "Error"
+    assert "no space left on the disk" in status.message.lower()
+
+
+def test_literal_paths_are_refused_where_there_is_no_private_root() -> None:
+    spec = {
+        "templates": [
+            {
+                "name": "t",
+                "outputs": {"artifacts": [{"name": "o", "path": "/tmp/o"}], "parameters": []},
+                "container": {"image": "busybox", "command": ["sh", "-c"], "args": ["echo > /tmp/o", "/tmp/other"]},
+            },
+            {
+                "name": "u",
+                "inputs": {"artifacts": [{"name": "i", "path": "/data/i"}]},
+                "script": {"image": "busybox", "command": ["sh"], "source": "cat {{inputs.artifacts.i.path}}"},
+            },
+            {"name": "v", "container": {"image": "busybox", "command": ["pwd"], "workingDir": "/no/such/folder"}},
+        ]
+    }
+    found = dict(plain.faults(spec))
+    assert sorted(found) == ["spec.templates[0].container.args[0]", "spec.templates[2].container.workingDir"]
+    assert "{{outputs.artifacts.o.path}}" in found["spec.templates[0].container.args[0]"]
