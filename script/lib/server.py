@@ -108,12 +108,16 @@ class Server:
 
     def start(self) -> None:
         """Start both processes and return when they can work; raises `Refusal` if they cannot."""
-        self.controller = processes.start([*processes.MANAGE, "controller"], env=self._env, log=self._log)
+        self.start_controller()
         descriptor = self._listener.fileno()
         self.web = processes.start(self._gunicorn(descriptor), env=self._env, log=self._log, pass_fds=[descriptor])
-        for name, process in (("web process", self.web), ("controller", self.controller)):
-            threading.Thread(target=self._watch, args=(name, process), daemon=True).start()
+        self._watch("web process", self.web)
         self._until_ready()
+
+    def start_controller(self) -> None:
+        """Start the controller; by itself only after another one of this server has ended."""
+        self.controller = processes.start([*processes.MANAGE, "controller"], env=self._env, log=self._log)
+        self._watch("controller", self.controller)
 
     def wait(self) -> str:
         """Sleep until a process ends or a signal asks to stop; says which."""
@@ -145,9 +149,12 @@ class Server:
         ]  # fmt: skip
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        code = process.wait()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        self._events.put(f"The {name} {how}.")
+        def report() -> None:
+            code = process.wait()
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+            self._events.put(f"The {name} {how}.")
+
+        threading.Thread(target=report, daemon=True).start()
 
     def _until_ready(self) -> None:
         until = time.monotonic() + READY_SECONDS
