@@ -49,6 +49,6 @@ def _shell_only(text: str) -> str:
         if character in _OPERATORS:
             return "a line break" if character == "\n" else bare[index : index + 2].strip()
     expanded = _DOUBLE_QUOTED.sub(lambda match: " " * len(match[0]), text)
-    if match := re.search(r"`|\$[({A-Za-z_0-9?@*#!$]\w*", expanded):
+    if match := re.search(r"`|\$\(|\$[{A-Za-z_0-9?@*#!$]\w*", expanded):
         return match[0]
     return ""

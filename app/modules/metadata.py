@@ -182,15 +182,16 @@ def _no_constant(name: str) -> Any:
 
 def _schema_faults(data: Any) -> tuple[list[Fault], set[Steps]]:
     """The faults that the JSON Schema finds, and the places that must not be read further."""
-    faults: list[Fault] = []
+    faults: dict[str, Fault] = {}  # one for each place: what is empty need not also match a pattern
     unsound: set[Steps] = set()
     for error in Draft202012Validator(json_schema()).iter_errors(data):
         where: Steps = tuple(error.absolute_path)
         for key, message in _translate(error):
-            faults.append(Fault(path=path_of((*where, *key)), message=message))
+            path = path_of((*where, *key))
+            faults.setdefault(path, Fault(path=path, message=message))
             if error.validator != "additionalProperties":
                 unsound.add((*where, *key))
-    return sorted(faults, key=lambda one: one.path), unsound
+    return sorted(faults.values(), key=lambda one: one.path), unsound
 
 
 def _translate(error: ValidationError) -> Iterator[tuple[Steps, str]]:
@@ -206,8 +207,8 @@ def _translate(error: ValidationError) -> Iterator[tuple[Steps, str]]:
             hint = near_miss(key, set(known) - set(value)) or f"; there are {', '.join(known)}"
             yield (key,), f"unknown key {_plain(key)}{hint}"
     else:
-        about = f" ({schema['description']})" if "description" in schema else ""
-        yield (), _sentence(str(error.validator), value, limit) + about
+        about = schema.get("description") or (f"it has to match {limit}" if error.validator == "pattern" else "")
+        yield (), _sentence(str(error.validator), value, limit) + (f" ({about})" if about else "")
 
 
 _KINDS = {
@@ -234,7 +235,6 @@ def _sentence(keyword: str, value: Any, limit: Any) -> str:
         "minimum": f"{shown} is less than {limit}",
         "exclusiveMinimum": f"{shown} is not more than {limit}",
         "maximum": f"{shown} is more than {limit}",
-        "pattern": f"{shown} is not allowed here; it has to match {limit}",
     }.get(keyword, f"{shown} is not allowed here")
 
 
