@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Remove a module; its finished executions stay readable:
+#   usage_scripts/remove_module.sh MODULE
+set -euo pipefail
+server="${ORCHESTRA_SERVER:-http://127.0.0.1:8000}"
+curl -sS --fail-with-body --request DELETE "$server/api/v1/modules/$1"
