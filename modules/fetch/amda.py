@@ -50,25 +50,27 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Values over time: `time` has shape (n,), `values` (n, k) float64 with NaN where there is no value."""
+    """Values over time: `time` has shape (n,), `values` (n, k) float64 with NaN where there is no value.
+
+    `fetched` is the UTC time at which AMDA gave them.
+    """
 
     time: np.ndarray
     values: np.ndarray
     names: tuple[str, ...]
+    fetched: str
     axis: dict[str, Any] = field(default_factory=dict)
 
 
 class Amda:
     """One AMDA server, asked with patience; raises Transient if it does not start within `attempts`."""
 
-    def __init__(self, *, server: str, listener: Listener, cached: bool, attempts: int, backoff: float) -> None:
+    def __init__(self, *, server: str, listener: Listener, attempts: int, backoff: float) -> None:
         self.server = server
         self._listener = listener
-        self._cached = cached
         self._attempts = attempts
         self._backoff = backoff
         self._provider = self._patiently(self._start, f"AMDA at {server} did not start")
-        self._make_failures_loud()
 
     def describe(self, text: str) -> Parameter:
         """What `text`, a parameter's id with or without its dataset, stands for; raises Permanent."""
@@ -105,9 +107,9 @@ class Amda:
         # speasy cuts fractions of a second off: ask up to the next whole one, what is too much is dropped below.
         until = stop if not stop.microsecond else stop.replace(microsecond=0) + timedelta(seconds=1)
         try:
-            variable = self._provider.get_data(
-                parameter.id, start, until, disable_cache=not self._cached, disable_proxy=True
-            )
+            # Without speasy's cache the interval is asked for as it is, and a part that AMDA refuses is an error: from
+            # the cache, the parts that are there would come back alone, and the refused one would look like no data.
+            variable = self._provider.get_data(parameter.id, start, until, disable_cache=True, disable_proxy=True)
         except MissingCredentials:
             raise Permanent(
                 f"AMDA gives {parameter.id} over this interval only to an account: set it in ORCHESTRA_AMDA_USER "
@@ -123,21 +125,6 @@ class Amda:
         if provider is None:
             raise NoAnswer("it is down, unreachable, or refuses the account")
         return provider
-
-    def _make_failures_loud(self) -> None:
-        """Let a chunk without an answer raise.
-
-        speasy would leave it out where the rest of the interval comes from its cache: a hole that looks like no data.
-        """
-        quiet = self._provider._dl_parameter_chunk
-
-        def loud(start_time: datetime, stop_time: datetime, *args: Any, **kwargs: Any) -> Any:
-            chunk = quiet(start_time, stop_time, *args, **kwargs)
-            if chunk is None:
-                raise NoAnswer(f"nothing between {start_time:%Y-%m-%dT%H:%M:%S} and {stop_time:%Y-%m-%dT%H:%M:%S}")
-            return chunk
-
-        self._provider._dl_parameter_chunk = loud
 
     def _patiently(self, ask: Callable[[], T], what: str) -> T:
         for attempt in range(1, self._attempts + 1):
@@ -208,12 +195,16 @@ def _series(parameter: Parameter, variable: Any, start: datetime, stop: datetime
     axis = {}
     if len(shape) == 1 and shape[0] > 1 and axes and np.issubdtype(np.asarray(axes[0].values).dtype, np.number):
         axis = {"name": axes[0].name, "unit": axes[0].unit or "", "values": np.asarray(axes[0].values).tolist()}
-    return Series(time=times, values=values, names=column_names(parameter, shape), axis=axis)
+    return Series(time=times, values=values, names=column_names(parameter, shape), fetched=_now(), axis=axis)
 
 
 def _nothing(parameter: Parameter) -> Series:
     names = column_names(parameter, (len(parameter.components) or 1,))
-    return Series(time=np.empty(0, "datetime64[ns]"), values=np.empty((0, len(names))), names=names)
+    return Series(time=np.empty(0, "datetime64[ns]"), values=np.empty((0, len(names))), names=names, fetched=_now())
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _instant(when: datetime) -> np.datetime64:

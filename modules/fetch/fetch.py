@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import platform
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +25,11 @@ from typing import TYPE_CHECKING, Any
 import request
 import surroundings
 from faults import Fault, Permanent
+from supervision import supervised
 
 if TYPE_CHECKING:
     from amda import Amda, Parameter, Series
+    from kept import Kept
 
 AMDA = "https://amda.irap.omp.eu"
 
@@ -34,11 +38,16 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     account = surroundings.Account.from_environment()
     try:
-        _run(options, account)
+        job = _checked(options)
     except Fault as fault:
-        print(f"fetch: {account.hide(str(fault))}", file=sys.stderr, flush=True)
-        return fault.code
-    return 0
+        return _told_fault(fault, account)
+    with surroundings.scratch_folder() as scratch:
+        return supervised(
+            lambda: _run(job, account, Path(scratch)),
+            attempts=job.attempts,
+            backoff=job.backoff,
+            hide=account.hide,
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,62 +65,88 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace, account: surroundings.Account) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The arguments, checked."""
+
+    inputs: Sequence[request.Input]
+    start: datetime
+    stop: datetime
+    server: str
+    folder: Path
+    attempts: int
+    backoff: float
+
+
+def _checked(options: argparse.Namespace) -> Job:
     start, stop = request.interval(options.start, options.stop)
     server = request.server(options.server or os.environ.get("ORCHESTRA_AMDA_URL", "") or AMDA)
     if bool(options.inputs) == bool(options.parameters):
         raise Permanent("either --parameters or --inputs is needed, and not both")
-    if options.attempts < 1 or options.backoff < 0:
+    if options.attempts < 1 or not 0 <= options.backoff < math.inf:
         raise Permanent("--attempts must be at least 1 and --backoff not negative")
     if options.inputs:
         inputs = request.from_inputs(options.inputs)
     else:
         inputs = request.from_parameters(options.parameters, name=options.name, output_format=options.format)
-    cache = os.environ.get("ORCHESTRA_CACHE_DIR", "")
-    with surroundings.scratch_folder() as scratch:
-        cached = surroundings.arrange(
-            server=server, account=account, scratch=Path(scratch), cache_root=Path(cache) if cache else None
-        )
-        listener = surroundings.Listener(account)
-        listener.install()
-        # Only now: speasy reads its settings while it is being imported, and takes a second to load.
-        from amda import Amda
-
-        amda = Amda(
-            server=server,
-            listener=listener,
-            cached=cached,
-            attempts=options.attempts,
-            backoff=options.backoff,
-        )
-        _fetch(amda, inputs, start, stop, options.output_dir, account)
+    return Job(
+        inputs=inputs,
+        start=start,
+        stop=stop,
+        server=server,
+        folder=options.output_dir,
+        attempts=options.attempts,
+        backoff=options.backoff,
+    )
 
 
-def _fetch(
-    amda: Amda,
-    inputs: Sequence[request.Input],
-    start: datetime,
-    stop: datetime,
-    folder: Path,
-    account: surroundings.Account,
-) -> None:
+def _run(job: Job, account: surroundings.Account, scratch: Path) -> int:
+    root = os.environ.get("ORCHESTRA_CACHE_DIR", "")
+    cache = surroundings.cache_folder(Path(root), server=job.server, account=account) if root else None
+    surroundings.arrange(server=job.server, account=account, scratch=scratch, cache=cache)
+    listener = surroundings.Listener(account)
+    listener.install()
+    # Only now: speasy reads its settings while it is being imported, and takes a second to load.
+    from amda import Amda
+    from kept import Kept
+
+    try:
+        amda = Amda(server=job.server, listener=listener, attempts=job.attempts, backoff=job.backoff)
+        _fetch(amda, Kept(cache / "data") if cache else None, job, account)
+    except Fault as fault:
+        return _told_fault(fault, account)
+    return 0
+
+
+def _told_fault(fault: Fault, account: surroundings.Account) -> int:
+    print(f"fetch: {account.hide(str(fault))}", file=sys.stderr, flush=True)
+    return fault.code
+
+
+def _fetch(amda: Amda, kept: Kept | None, job: Job, account: surroundings.Account) -> None:
     # Every id is looked up before the first one is fetched: a typing error shows at once.
-    described = [[amda.describe(text) for text in item.parameters] for item in inputs]
-    folder.mkdir(parents=True, exist_ok=True)
+    described = [[amda.describe(text) for text in item.parameters] for item in job.inputs]
+    job.folder.mkdir(parents=True, exist_ok=True)
     common = _common(amda, account)
     written: list[dict[str, Any]] = []
-    for item, parameters in zip(inputs, described, strict=True):
-        begin, end = start - item.before, stop + item.after
-        series = [(parameter, _told(amda, parameter, begin, end)) for parameter in parameters]
-        written += _write(item, series, begin, end, folder, common)
-    (folder / "provenance.json").write_text(json.dumps({**common, "files": written}, indent=2) + "\n")
+    for item, parameters in zip(job.inputs, described, strict=True):
+        start, stop = job.start - item.before, job.stop + item.after
+        series = [(parameter, _got(amda, kept, parameter, start, stop)) for parameter in parameters]
+        written += _write(item, series, start, stop, job.folder, common)
+    (job.folder / "provenance.json").write_text(json.dumps({**common, "files": written}, indent=2) + "\n")
 
 
-def _told(amda: Amda, parameter: Parameter, start: datetime, stop: datetime) -> Series:
+def _got(amda: Amda, kept: Kept | None, parameter: Parameter, start: datetime, stop: datetime) -> Series:
     began = time.monotonic()
-    series = amda.get(parameter, start, stop)
+    series = kept.find(parameter, start, stop) if kept else None
+    where = "from the cache"
+    if series is None:
+        series = amda.get(parameter, start, stop)
+        where = f"{time.monotonic() - began:.1f} s"
+        if kept:
+            kept.keep(parameter, start, stop, series)
     rows = f"{len(series.time)} rows" if len(series.time) else "no data"
-    print(f"{parameter.id}: {_iso(start)} to {_iso(stop)}: {rows}, {time.monotonic() - began:.1f} s", flush=True)
+    print(f"{parameter.id}: {_iso(start)} to {_iso(stop)}: {rows}, {where}", flush=True)
     return series
 
 
@@ -135,7 +170,7 @@ def _write(
         "first": f"{made.time[0]}Z" if len(made.time) else None,
         "last": f"{made.time[-1]}Z" if len(made.time) else None,
         "content_sha256": made.content_sha256(),
-        "parameters": [_parameter(parameter) for parameter, _ in series],
+        "parameters": [{**_parameter(parameter), "fetched": one.fetched} for parameter, one in series],
         "columns": [{"name": column.name, **column.about()} for column in made.columns],
         "notes": notes,
     }
@@ -170,7 +205,7 @@ def _common(amda: Amda, account: surroundings.Account) -> dict[str, Any]:
         "source": "amda",
         "server": amda.server,
         "account": account.user or None,
-        "fetched": _iso(datetime.now(UTC).replace(microsecond=0)) + "Z",
+        "written": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "software": {"fetch": surroundings.VERSION, "speasy": SPEASY_VERSION, "python": platform.python_version()},
     }
 

@@ -49,9 +49,9 @@ def cache_folder(root: Path, *, server: str, account: Account) -> Path:
     return root / "amda" / name
 
 
-def arrange(*, server: str, account: Account, scratch: Path, cache_root: Path | None) -> bool:
-    """Set speasy's environment; True if data are kept in a cache that outlives this process."""
-    folder = cache_folder(cache_root, server=server, account=account) if cache_root else scratch / "cache"
+def arrange(*, server: str, account: Account, scratch: Path, cache: Path | None) -> None:
+    """Set speasy's environment; AMDA's inventory is kept in `cache`, for a day, if there is one."""
+    folder = cache or scratch / "cache"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in [name for name in os.environ if name.startswith("SPEASY_")]:
         del os.environ[name]
@@ -69,14 +69,15 @@ def arrange(*, server: str, account: Account, scratch: Path, cache_root: Path | 
         SPEASY_AMDA_USERNAME=account.user,
         SPEASY_AMDA_PASSWORD=account.password,
         SPEASY_PROXY_ENABLED="false",
-        SPEASY_CACHE_PATH=str(folder / "data"),
+        SPEASY_CACHE_PATH=str(folder / "speasy"),
         SPEASY_INDEX_PATH=str(folder / "index"),
+        # Every file that it downloads goes into its cache, and none is ever asked for again.
+        SPEASY_CACHE_SIZE="500000000",
         # The default names the machine.
         SPEASY_CORE_HTTP_USER_AGENT=f"Orchestra-fetch/{VERSION}",
     )
     for name in ("config", "cache", "data", "matplotlib"):
         (scratch / name).mkdir(exist_ok=True)
-    return cache_root is not None
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
