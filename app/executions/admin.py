@@ -95,7 +95,8 @@ class ExecutionAdmin(ReadOnlyAdmin):
             (node["display_name"], node["type"], node["phase"], node["exit_code"], node["message"])
             for node in services.nodes(execution)
         )
-        head = format_html("<tr><th>node</th><th>type</th><th>phase</th><th>exit code</th><th>message</th></tr>")
+        titles = ("node", "type", "phase", "exit code", "message")
+        head = format_html("<tr>{}</tr>", format_html_join("", "<th>{}</th>", ((title,) for title in titles)))
         body = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
         return format_html("<table>{}{}</table>", head, body)
 
