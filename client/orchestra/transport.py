@@ -19,12 +19,12 @@ CONNECT_SECONDS = 5.0
 
 def server_address(given: str | None = None) -> str:
     """The server that is meant: what was given, else ORCHESTRA_SERVER, else this machine's port 8000."""
-    address = (given or os.environ.get("ORCHESTRA_SERVER") or DEFAULT_SERVER).rstrip("/")
+    address = given or os.environ.get("ORCHESTRA_SERVER") or DEFAULT_SERVER
     if "://" not in address:
         address = f"http://{address}"
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
         raise Unreachable(f"{address!r} is not a server's address; it has to look like {DEFAULT_SERVER}")
-    return address
+    return address.rstrip("/")
 
 
 def _is_loopback(address: str) -> bool:

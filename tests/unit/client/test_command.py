@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from orchestra import legacy, screen
+
+from tests.unit.client.stub import Answer, Asked, Stub, as_json
+
+MODULE = {
+    "id": 3,
+    "name": "storms",
+    "status": "installed",
+    "description": "Storms\nfrom wind",
+    "default": {"number": 1, "label": "1.0.0"},
+    "latest": {"number": 1, "label": "1.0.0"},
+    "build": None,
+}
+
+
+def orchestra(*words: str, server: str, module: str = "orchestra.command") -> subprocess.CompletedProcess[str]:
+    code = "from orchestra.command import main; main()"
+    argv = [sys.executable, "-c", code] if module == "orchestra.command" else [sys.executable, "-m", module]
+    env = {**os.environ, "ORCHESTRA_SERVER": server, "COLUMNS": "200"}
+    return subprocess.run(
+        [*argv, *words], env=env, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def test_a_list_is_a_table_for_people_and_json_for_programs(stub: Stub) -> None:
+    stub.answer = lambda _: as_json({"total": 1, "items": [MODULE]})
+    table = orchestra("list", server=stub.url)
+    assert table.returncode == 0
+    assert table.stdout.splitlines()[1].split() == ["3", "storms", "1.0.0", "installed", "Storms"]
+    assert json.loads(orchestra("list", "--json", server=stub.url).stdout) == [MODULE]
+
+
+def test_no_server_is_exit_code_3() -> None:
+    result = orchestra("list", server="http://127.0.0.1:9")
+    assert result.returncode == 3
+    assert "script/server" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [(422, 2), (404, 2), (409, 2), (403, 2), (503, 4), (500, 4)])
+def test_a_refusal_is_said_in_one_sentence_with_its_code(stub: Stub, status: int, code: int) -> None:
+    stub.answer = lambda _: as_json({"error": "That does not go."}, status=status)
+    result = orchestra("run", "storms", server=stub.url)
+    assert result.returncode == code
+    assert result.stderr == "That does not go.\n"
+
+
+def test_declared_arguments_are_options(stub: Stub) -> None:
+    stub.answer = lambda _: as_json({"id": 7, "state": "QUEUED", "message": ""}, status=201)
+    words = ["run", "storms", "--start", "2001-01-01", "--threshold", "0.6", "--name=it's", "--arg", "n=-1"]
+    assert orchestra(*words, server=stub.url).returncode == 0
+    body = json.loads(stub.asked[0].body)
+    assert body["arguments"] == {"n": "-1", "threshold": "0.6", "name": "it's"}
+    assert body["start"] == "2001-01-01"
+
+
+@pytest.mark.parametrize("words", [("--arg", "novalue"), ("stray",), ("--threshold",), ("--", "x")])
+def test_unreadable_arguments_are_exit_code_2(stub: Stub, words: tuple[str, ...]) -> None:
+    result = orchestra("run", "storms", *words, server=stub.url)
+    assert result.returncode == 2
+    assert not stub.asked
+    assert "Traceback" not in result.stderr
+
+
+def _life(*states: str) -> list[dict[str, object]]:
+    return [{"id": 7, "state": state, "message": "exit code 3", "failure": None} for state in states]
+
+
+def test_a_failed_run_is_exit_code_1_and_explains_itself(stub: Stub) -> None:
+    failure = {"last_lines": ["Traceback", "ValueError: no"], "exit_code": 3}
+    ended = {"id": 7, "state": "FAILED", "message": "exit code 3", "failure": failure}
+
+    def answer(asked: Asked) -> Answer:
+        return as_json(_life("QUEUED")[0], status=201) if asked.method == "POST" else as_json(ended)
+
+    stub.answer = answer
+    result = orchestra("run", "storms", "--wait", server=stub.url)
+    assert result.returncode == 1
+    assert "FAILED" in result.stderr
+    assert "ValueError: no" in result.stderr
+
+
+def test_a_strangers_text_never_controls_the_terminal(stub: Stub) -> None:
+    evil = {**MODULE, "description": "\x1b[2Jgone\x07"}
+    stub.answer = lambda _: as_json({"total": 1, "items": [evil]})
+    result = orchestra("list", server=stub.url)
+    assert "\x1b[2J" not in result.stdout
+    assert "gone" in result.stdout
+    assert screen.shown("a\x1bb") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_help_does_not_load_what_talks_to_the_server() -> None:
+    code = (
+        "import sys, orchestra.command as c\n"
+        "try: c.app(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'httpx', 'django', 'orchestra_engine'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_old"),
+    [
+        (["--register", "x"], True),
+        (["-R", "x"], True),
+        (["--list"], True),
+        (["--list-modules"], True),
+        (["--yes", "--clear"], True),
+        (["--server=http://x", "--list"], True),
+        (["list"], False),
+        (["run", "m", "--list", "x"], False),
+        (["--help"], False),
+        ([], False),
+    ],
+)
+def test_the_older_command_line_is_recognised(words: list[str], is_old: bool) -> None:
+    assert legacy.is_legacy(words) is is_old
+
+
+def test_the_older_list_prints_numbers_and_names(stub: Stub) -> None:
+    stub.answer = lambda _: as_json({"total": 1, "items": [MODULE]})
+    for flag in ("--list", "--list-modules"):
+        result = orchestra(flag, server=stub.url, module="orchestra")
+        assert (result.returncode, result.stdout) == (0, "3\tstorms\n")
+
+
+def test_the_older_clear_does_nothing_without_a_yes(stub: Stub) -> None:
+    stub.answer = lambda _: as_json({"total": 1, "items": [MODULE]})
+    assert "--yes" in orchestra("--clear", server=stub.url, module="orchestra").stderr
+    assert not [asked for asked in stub.asked if asked.method == "DELETE"]
+    assert orchestra("--clear", "--yes", server=stub.url, module="orchestra").returncode == 0
+    assert [asked.path for asked in stub.asked if asked.method == "DELETE"] == ["/api/v1/modules/3"]
+
+
+def test_the_older_register_takes_folders_and_https_git_only(stub: Stub) -> None:
+    for target in ("http://host/a.git", "https://host/a", "/nowhere", "file:///a.git"):
+        assert orchestra("--register", target, server=stub.url, module="orchestra").returncode == 2
+    assert not stub.asked
