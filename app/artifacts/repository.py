@@ -7,8 +7,8 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from django.conf import settings
 
@@ -57,9 +57,10 @@ def write_from(key: str, chunks: Iterator[bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def open_object(key: str) -> BinaryIO:
+def open_object(key: str) -> BufferedReader:
     """An object to read. Raises FileNotFoundError; never follows a symbolic link."""
-    return os.fdopen(os.open(_path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    descriptor = os.open(_path(key), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(descriptor, "rb")
 
 
 def read(key: str, *, offset: int = 0, limit: int | None = None) -> bytes | None:

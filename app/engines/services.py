@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -11,9 +12,13 @@ from django.utils.module_loading import import_string
 from app.engines.protocol import Engine, Reader
 
 
-def engine(*, claim: int) -> Engine:
-    """The engine under a controller's claim; the caller closes it. Only one process may have it at a time."""
-    made: Engine = _class().open(claim=claim)
+def engine(*, claim: int, images: Callable[[str], dict[str, Any]]) -> Engine:
+    """The engine under a controller's claim; the caller closes it. Only one process may have it at a time.
+
+    `images` says what stands behind the names of Orchestra's own images: {path, readonly, env}; it raises LookupError.
+    Raises `LostClaim`.
+    """
+    made: Engine = _class().open(claim=claim, images=images)
     return made
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from app.executions.models import Execution
+from app.modules.services import InUse
+
+_SHOWN = 20
+
 
 class KeyConflict(Exception):
     """The idempotency key was used before, for another request."""
@@ -12,3 +19,13 @@ class KeyConflict(Exception):
 
 class NotAllowed(Exception):
     """The execution's state or kind does not allow this."""
+
+
+class ModuleInUse(InUse):
+    """A module cannot be removed while these executions of it are live."""
+
+    def __init__(self, name: str, executions: Sequence[Execution]) -> None:
+        self.executions = list(executions)
+        shown = ", ".join(str(one.pk) for one in self.executions[:_SHOWN])
+        more = f" and {len(self.executions) - _SHOWN} more" if len(self.executions) > _SHOWN else ""
+        super().__init__(f"{name} is in use: executions {shown}{more} are not over; wait for them or cancel them first")

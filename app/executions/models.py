@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, When
 from django.db.models.functions import Now
 
-from app.executions.states import FINAL, CancelRequest, State
+from app.executions.states import FINAL, HELD, CancelRequest, State
 from app.modules.models import Build, BuildState
 
 
@@ -56,7 +56,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
 
     def held(self, *, queue: str) -> ExecutionQuerySet:
         """The executions of a queue that the engine has, or is about to get."""
-        return self.filter(queue=queue, state__in=(State.SUBMITTED, State.RUNNING))
+        return self.filter(queue=queue, state__in=HELD)
 
     def ready(self, queue: str) -> ExecutionQuerySet:
         """The queue entries that may be submitted now, in their order."""

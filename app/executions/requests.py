@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from app.engines.protocol import Fault
 from app.executions import times
-from app.executions.errors import KeyConflict, NotAllowed
+from app.executions.errors import KeyConflict, ModuleInUse, NotAllowed
 from app.executions.models import Attempt, Change, Execution, Kind
 from app.executions.states import FINAL, CancelRequest, State, sources
 from app.executions.transitions import transition
@@ -210,38 +210,28 @@ def request_build(build: Build) -> Execution:
     )
 
 
-def register(source: Any, *, allow_local: bool = True) -> list[modules.Registration]:
-    """Register the modules of a source and queue their builds.
+def register(source: modules.Source, *, allow_local: bool = True) -> list[modules.Registration]:
+    """Register the modules of a source and queue their builds in the same transaction.
 
     Nothing is stored unless all of them are right. Raises `Faulty` with every fault.
     """
-    with transaction.atomic():
-        registrations = modules.register(source, allow_local=allow_local)
-        for registration in registrations:
-            if registration.build is not None and registration.created:
-                request_build(registration.build)
-    return registrations
+    return modules.register(source, allow_local=allow_local, then=request_build)
 
 
 def rebuild(module: Module) -> modules.Registration:
-    """Fetch a module's source again and queue a build; the version in use stays until that has passed."""
-    with transaction.atomic():
-        registration = modules.rebuild(module)
-        if registration.build is not None:
-            request_build(registration.build)
-    return registration
+    """Fetch a module's source again and queue a build; the version in use stays until that has passed.
+
+    Raises `Faulty`.
+    """
+    return modules.rebuild(module, then=request_build)
 
 
 @transaction.atomic
 def remove_module(module: Module) -> None:
-    """Remove a module; what it made stays readable. Raises `modules.services.InUse` while something of it is live."""
+    """Remove a module; what it made stays readable. Raises `ModuleInUse` while something of it is live."""
     module = Module.objects.select_for_update().get(pk=module.pk)
-    live = list(Execution.objects.live().filter(version__module=module).order_by("id").values_list("pk", flat=True))
-    if live:
-        raise modules.InUse(
-            f"{module.name} is in use by execution{'s' if len(live) > 1 else ''} "
-            f"{', '.join(map(str, live[:20]))}; wait for them or cancel them first"
-        )
+    if live := list(Execution.objects.live().filter(version__module=module).order_by("id")):
+        raise ModuleInUse(module.name, live)
     modules.remove(module)
 
 
@@ -276,16 +266,18 @@ def cancel(execution: Execution) -> Execution:
 def retry(execution: Execution) -> Execution:
     """Queue a new attempt of an execution that FAILED, was CANCELLED or got LOST; earlier attempts stay readable.
 
-    Raises `NotAllowed` for any other state and for builds, `Faulty` if its version has become unusable.
+    Raises `NotAllowed` for any other state, `Faulty` if its version has become unusable.
     """
     row = Execution.objects.select_for_update(of=("self",)).select_related("version__module", "fetch_version__module")
     found = row.get(pk=execution.pk)
-    if found.kind == Kind.BUILD:
-        raise NotAllowed("a build has one attempt; rebuild its module instead")
     if found.state not in sources(State.QUEUED):
         hint = "ask for a new execution (resubmit)" if found.final else "cancel it first"
         raise NotAllowed(f"execution {found.pk} is {found.state}; only one that failed can be retried, {hint}")
-    message = wait_message(found.version, found.fetch_version)
+    message = ""
+    if found.build is not None:
+        modules.build_retried(found.build)
+    else:
+        message = wait_message(found.version, found.fetch_version)
     values: dict[str, Any] = {
         "state": State.QUEUED,
         "attempt": found.attempt + 1,

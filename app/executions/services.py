@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.executions.errors import KeyConflict, NotAllowed
+from app.executions.errors import KeyConflict, ModuleInUse, NotAllowed
+from app.executions.observations import observe
 from app.executions.queries import failure, log, nodes, outputs
 from app.executions.requests import (
     Requested,
@@ -19,12 +20,14 @@ from app.executions.wakeup import wake
 
 __all__ = [
     "KeyConflict",
+    "ModuleInUse",
     "NotAllowed",
     "Requested",
     "cancel",
     "failure",
     "log",
     "nodes",
+    "observe",
     "outputs",
     "rebuild",
     "register",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from app.engines.protocol import Fault
@@ -39,13 +39,3 @@ def parse(value: Any, *, path: str, faults: list[Fault]) -> datetime | None:
 def text(time: datetime) -> str:
     """As modules get it: `2001-03-28T00:00:00`. (strftime does not pad years before 1000.)"""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def widened(
-    start: datetime, stop: datetime, *, before_seconds: float, after_seconds: float
-) -> tuple[datetime, datetime]:
-    """The interval with a margin on both sides, as far as the calendar goes."""
-    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-    before = min(timedelta(seconds=before_seconds), start - first)
-    after = min(timedelta(seconds=after_seconds), last - stop)
-    return start - before, stop + after

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from app.engines.protocol import LostClaim
 from app.executions.models import Attempt, Change, Execution
-from app.executions.states import FINAL, State, sources
+from app.executions.states import FINAL, HELD, State, sources
 from app.executions.wakeup import wake_after_commit
 
 _OF_ATTEMPT = frozenset({"started_at", "finished_at", "reason", "message"})
@@ -20,7 +20,7 @@ def transition(
     *,
     execution: int,
     attempt: int,
-    target: State,
+    target: str,
     claim: int | None = None,
     message: str = "",
     attempt_values: dict[str, Any] | None = None,
@@ -61,9 +61,7 @@ def fence(*, execution: int, attempt: int, claim: int) -> None:
 
     Raises `LostClaim` if it is not held under this claim any more.
     """
-    held = Execution.objects.select_for_update().filter(
-        pk=execution, attempt=attempt, claim=claim, state__in=(State.SUBMITTED, State.RUNNING)
-    )
+    held = Execution.objects.select_for_update().filter(pk=execution, attempt=attempt, claim=claim, state__in=HELD)
     if not held.values_list("pk", flat=True).first():
         raise LostClaim(f"execution {execution}, attempt {attempt}, is not held under claim {claim} any more")
 

@@ -98,13 +98,13 @@ class Listener:
             return
         parameters = connection.get_connection_params()
         try:
-            self._notifications = connection.Database.connect(  # type: ignore[attr-defined]
+            self._notifications = connection.Database.connect(
                 **{key: value for key, value in parameters.items() if key not in {"cursor_factory", "context"}}
             )
             self._notifications.autocommit = True
             with self._notifications.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
-        except connection.Database.Error as error:  # type: ignore[attr-defined]
+        except connection.Database.Error as error:
             logger.warning("cannot listen to the database, looking each second instead: %s", error)
             self._notifications = None
 
@@ -124,7 +124,7 @@ class Listener:
             return woken
         try:
             self._notifications.poll()
-        except connection.Database.Error:  # type: ignore[attr-defined]
+        except connection.Database.Error:
             with contextlib.suppress(Exception):
                 self._notifications.close()
             self._notifications = None

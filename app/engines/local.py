@@ -1,0 +1,138 @@
+"""The local engine behind Orchestra's engine protocol: Workflows run in processes of this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from app.engines.protocol import Fault, Grant, LostClaim, Observation, Refused
+
+Images = Callable[[str], dict[str, Any]]  # from a name to {path, readonly, env}; raises LookupError for an unknown one
+
+_READ_MAX = 1 << 30  # bytes of a log in one piece
+
+
+class LocalReader:
+    """Reads the logs of the local engine's nodes straight from its folders."""
+
+    def read_log(self, *, name: str, node_id: str, offset: int = 0, limit: int | None = None) -> bytes | None:
+        """The bytes of a node's log from `offset` on; None if there is no such log."""
+        parts = (name, node_id)
+        if any(not part or part.startswith(".") or os.sep in part or "\0" in part for part in parts):
+            return None
+        path = Path(settings.WORKFLOWS_DIR, name, "nodes", node_id, "log")
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                return file.read(_READ_MAX if limit is None else limit)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+class LocalEngine(LocalReader):
+    """`orchestra_engine.Engine` with the settings' folders, sandbox and bounds."""
+
+    def __init__(self, *, claim: int, images: Images) -> None:
+        from orchestra_engine import engine as local
+        from orchestra_engine.images import ImageTable
+
+        self._local = local
+        self.capacity: int | None = settings.MAX_PODS
+        try:
+            self._engine = local.Engine(
+                local.Config(
+                    root=Path(settings.WORKFLOWS_DIR),
+                    repository=Path(settings.REPOSITORY_DIR),
+                    images=ImageTable(prefixes={"orchestra/": partial(_image, images)}),
+                    sandbox=settings.SANDBOX,
+                    claim=claim,
+                    max_pods=settings.MAX_PODS,
+                    grace_seconds=settings.CANCEL_GRACE,
+                )
+            )
+            self._engine.adopt()
+        except local.LostClaim as error:
+            raise LostClaim(str(error)) from error
+
+    @classmethod
+    def open(cls, *, claim: int, images: Images) -> LocalEngine:
+        """Take the root, with what runs there. Raises `LostClaim` if a later controller has it."""
+        return cls(claim=claim, images=images)
+
+    @staticmethod
+    def reader() -> LocalReader:
+        """What reads logs in any process."""
+        return LocalReader()
+
+    def submit(self, workflow: dict[str, Any], *, grants: Mapping[str, Grant] | None = None) -> str:
+        """Take a Workflow and return its uid. Raises `Refused` with every fault, `LostClaim`."""
+        given = {
+            name: self._local.Grant(writable=grant.writable, readonly=grant.readonly, env=grant.env or {})
+            for name, grant in (grants or {}).items()
+        }
+        try:
+            return self._engine.submit(workflow, grants=given)
+        except self._local.Refused as error:
+            raise Refused([Fault(path=one.path, message=one.message) for one in error.faults]) from error
+        except self._local.LostClaim as error:
+            raise LostClaim(str(error)) from error
+
+    def cancel(self, *, name: str, terminate: bool) -> None:
+        """Ask for Argo's Stop or Terminate; unknown or finished names are ignored."""
+        try:
+            (self._engine.terminate if terminate else self._engine.stop)(name)
+        except self._local.NotFound:
+            return
+        except self._local.LostClaim as error:
+            raise LostClaim(str(error)) from error
+
+    def get(self, *, name: str) -> Observation:
+        """The Workflow as it is now; `status` is None if its folder is gone."""
+        there = Path(settings.WORKFLOWS_DIR, name, "workflow.json").exists()
+        return _observation(name, "", self._engine.get(name) if there else None)
+
+    def delete(self, *, name: str) -> None:
+        """Forget a finished Workflow and its folder."""
+        try:
+            self._engine.delete(name)
+        except self._local.LostClaim as error:
+            raise LostClaim(str(error)) from error
+
+    def poll(self, *, timeout: float | None, wake: Sequence[int] = ()) -> list[Observation]:
+        """Run the Workflows until one changes, a descriptor of `wake` is readable, or `timeout` seconds went by."""
+        try:
+            seen = self._engine.poll(timeout, wake)
+        except self._local.LostClaim as error:
+            raise LostClaim(str(error)) from error
+        return [_observation(one.name, one.uid, one.workflow) for one in seen]
+
+    def wake(self) -> None:
+        """Make a sleeping `poll` return; any thread may call this."""
+        self._engine.wake()
+
+    def close(self) -> None:
+        """Let go; what runs goes on."""
+        self._engine.close()
+
+
+def _observation(name: str, uid: str, workflow: dict[str, Any] | None) -> Observation:
+    if workflow is None:
+        return Observation(name=name, uid=uid, status=None)
+    metadata = workflow.get("metadata") or {}
+    return Observation(name=name, uid=uid or str(metadata.get("uid", "")), status=workflow.get("status") or {})
+
+
+def _image(images: Images, name: str) -> Any:
+    """What stands behind one of Orchestra's images."""
+    from orchestra_engine.images import Image, UnknownImage
+
+    try:
+        found = images(name)
+    except LookupError as error:
+        raise UnknownImage(str(error.args[0] if error.args else error)) from error
+    return Image(path=list(found["path"]), readonly=list(found["readonly"]), env=dict(found["env"]))

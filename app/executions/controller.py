@@ -1,0 +1,410 @@
+"""The controller: takes queue entries, hands Workflows to the engine, and applies what the engine reports.
+
+One process holds the queue's lease and runs this loop; others stand by. The loop itself does nothing long: what ends is
+concluded in a pool of threads. It may be killed at any moment: what it had taken is found again by `reconcile`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+
+from app.artifacts import repository
+from app.engines import services as engines
+from app.engines.protocol import Engine, LostClaim, Observation, Refused
+from app.executions import collection, manifests, pruning
+from app.executions.leases import Holder
+from app.executions.models import Attempt, Execution
+from app.executions.observations import Ended, lost, observe
+from app.executions.requests import workflow_name
+from app.executions.states import CancelRequest, State
+from app.executions.transitions import claim_queued
+from app.executions.wakeup import Listener
+from app.modules import services as modules
+
+logger = logging.getLogger(__name__)
+
+TICK = 1.0  # s between two looks when no wake-up comes
+RECONCILE = 15.0  # s between two comparisons of what we hold with what the engine has
+_PRUNE = 60.0  # s
+_RETRY = 2.0  # s after a fault of database or disk
+_TRIES = 5  # conclusions of one attempt that may fail for a fault that is not the database's
+_MANY_NODES = 50  # of a Workflow whose status is not written at each change
+_MANY_NODES_PAUSE = 0.5  # s between two writes of such a status
+_GONE = (OperationalError, InterfaceError)  # the database cannot be reached, or is locked for too long
+
+OpenEngine = Callable[[int], Engine]
+
+
+def _open_engine(claim: int) -> Engine:
+    return engines.engine(claim=claim, images=modules.resolve_image)
+
+
+@dataclass(kw_only=True)
+class _Ending:
+    """An attempt that is being concluded, or will be again at `again_at` (monotonic seconds)."""
+
+    execution: int
+    ended: Ended
+    future: Future[None] | None = None
+    again_at: float = 0.0
+    tries: int = 0
+
+
+class Controller:
+    """One controller of one queue."""
+
+    def __init__(self, *, queue: str = "default", open_engine: OpenEngine = _open_engine) -> None:
+        self.queue = queue
+        self.stopping = False
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._self_read, self._self_write = os.pipe()
+        for descriptor in (self._self_read, self._self_write):
+            os.set_blocking(descriptor, False)
+        self._listener = Listener("controller")
+        self._holder = Holder(queue, lost=self.interrupt)
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="conclude")
+        self._held: set[int] = set()
+        self._endings: dict[int, _Ending] = {}
+        self._cancels: dict[str, str] = {}
+        self._written_at: dict[str, float] = {}
+        self._late: dict[str, Observation] = {}
+        self._pruning: Future[list[str]] | None = None
+        self._tick_at = self._reconcile_at = self._prune_at = 0.0
+
+    @property
+    def claim(self) -> int:
+        """The epoch of the lease under which this controller works; 0 while it has none."""
+        return self._holder.epoch
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("a controller without the lease has no engine")
+        return self._engine
+
+    # --- its life -----------------------------------------------------------------------------------------------
+    def stop(self) -> None:
+        """End the loop after the present turn; what runs goes on. May be called from a signal handler."""
+        self.stopping = True
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        """Make a sleeping turn return; any thread may call this."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            os.write(self._self_write, b"w")
+
+    def run(self, *, until_idle: bool = False) -> None:
+        """Wait for the lease, then work until `stop`, or until nothing is left to do. Raises `LostClaim`."""
+        try:
+            if self.acquire():
+                while not (self.stopping or (until_idle and self.idle())):
+                    self.turn()
+        finally:
+            self.close()
+
+    def acquire(self) -> bool:
+        """Stand by until the lease is ours, take the engine and adopt what runs; False if stopped meanwhile."""
+        said = False
+        while not self.stopping:
+            with self._tolerant("asking for the lease"):
+                if self._holder.acquire():
+                    break
+                if not said:
+                    logger.info("another controller works queue %r; standing by", self.queue)
+                    said = True
+            self._sleep(TICK)
+        else:
+            return False
+        self._holder.start_beating()
+        self._engine = self._open_engine(self.claim)
+        logger.info("working queue %r with claim %d", self.queue, self.claim)
+        return True
+
+    def _sleep(self, seconds: float) -> None:
+        import select
+
+        select.select([self._self_read, *self._listener.filenos()], [], [], seconds)
+        self._drain()
+
+    def close(self) -> None:
+        """Let go of everything: what runs goes on, and the next controller may begin at once."""
+        held = self._holder.held
+        self._pool.shutdown(wait=held, cancel_futures=True)
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        self._holder.release()
+        self._listener.close()
+        for descriptor in (self._self_read, self._self_write):
+            os.close(descriptor)
+
+    def idle(self) -> bool:
+        """Whether nothing is queued that could run, and nothing runs."""
+        waits = Execution.objects.live().filter(queue=self.queue)
+        return not self._endings and not waits.exists()
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+    def turn(self, *, timeout: float = TICK) -> None:
+        """Sleep until something happens, and do all that has to be done then. Raises `LostClaim`."""
+        now = time.monotonic()
+        wait = max(0.0, min(self._tick_at - now, timeout))
+        observations = self.engine.poll(timeout=wait, wake=[self._self_read, *self._listener.filenos()])
+        self._holder.check()
+        with self._tolerant("working the queue"):
+            self._work(observations)
+
+    def _work(self, observations: list[Observation]) -> None:
+        try:
+            for observation in observations:
+                self._observe(observation)
+        except _GONE:
+            self._reconcile_at = 0.0  # what was reported is asked for again
+            raise
+        now = time.monotonic()
+        freed = self._reap(now)
+        if self._drain() or freed or now >= self._tick_at:
+            self._pass_on_cancels()
+            self._submit_ready()
+        if now >= self._tick_at:
+            self._tick_at = now + TICK
+            self._tick(now)
+
+    def _tick(self, now: float) -> None:
+        self._listener.relisten()
+        collection.fail_stranded(self.queue)
+        for observation in [one for one in self._late.values() if now - self._written_at[one.name] > _MANY_NODES_PAUSE]:
+            del self._late[observation.name]
+            self._observe(observation)
+        if now >= self._reconcile_at:
+            self._reconcile_at = now + RECONCILE
+            self.reconcile()
+        if now >= self._prune_at:
+            self._prune_at = now + _PRUNE
+            self._prune()
+
+    def _drain(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._self_read, 4096):
+                pass
+        return self._listener.drain()
+
+    @contextlib.contextmanager
+    def _tolerant(self, what: str) -> Any:
+        """Go on after a fault of the database: later everything is looked at again."""
+        try:
+            yield
+        except _GONE as error:
+            logger.warning("the database failed while %s, trying again: %s", what, error)
+            connection.close()
+            self._tick_at = self._reconcile_at = time.monotonic() + _RETRY
+
+    # --- taking queue entries -----------------------------------------------------------------------------------
+    def _submit_ready(self) -> None:
+        capacity = self.engine.capacity
+        free = None if capacity is None else capacity - len(self._held)
+        if free is not None and free <= 0:
+            return
+        ready = Execution.objects.ready(self.queue).select_related(
+            "schema_version", "version__module", "version__environment", "build__version"
+        )
+        ready = ready.select_related("fetch_version__environment").defer(
+            "schema_version__manifest", "schema_version__text"
+        )
+        for execution in ready[:free]:
+            self._holder.check()
+            self._take(execution)
+
+    def _take(self, execution: Execution) -> None:
+        try:
+            submission = manifests.submission(execution)
+        except (modules.NoInterpreter, modules.UnknownImage) as error:
+            self._refuse(execution, str(error))
+            return
+        with self._holder.locked():
+            taken = claim_queued(execution=execution, claim=self.claim, workflow=submission.workflow)
+        if taken:
+            self._hand_over(execution, submission)
+
+    def _hand_over(self, execution: Execution, submission: manifests.Submission) -> None:
+        """Give a taken attempt to the engine; doing it again is harmless."""
+        self._held.add(execution.pk)
+        try:
+            for key, content in submission.objects.items():
+                repository.write(key, content)
+            self.engine.submit(submission.workflow, grants=dict(submission.grants))
+        except Refused as error:
+            faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.faults)
+            self._fail(execution, reason="Refused", message=f"the engine cannot run this: {faults}")
+        except OSError as error:
+            logger.warning("cannot hand over execution %s, trying again: %s", execution.pk, error)
+            self._reconcile_at = time.monotonic() + _RETRY
+
+    def _refuse(self, execution: Execution, message: str) -> None:
+        """Fail a queued attempt for which no Workflow can be made."""
+        with self._holder.locked():
+            taken = claim_queued(execution=execution, claim=self.claim, workflow={})
+        if taken:
+            self._fail(execution, reason="BuildFailed" if execution.build_id else "Refused", message=message)
+
+    def _fail(self, execution: Execution, *, reason: str, message: str) -> None:
+        attempt = Attempt.objects.select_related("execution__build").get(execution=execution, number=execution.attempt)
+        verdict = collection.Verdict(state=State.FAILED, reason=reason, message=message)
+        collection.write(attempt, verdict, claim=self.claim)
+        self._held.discard(execution.pk)
+
+    # --- what is held -------------------------------------------------------------------------------------------
+    def reconcile(self) -> None:
+        """Compare what this claim holds with what the engine has, and set right what differs.
+
+        A Workflow that the engine never got is submitted again, under the same name; one that is gone is LOST; one that
+        changed unnoticed is observed.
+        """
+        held = list(
+            Execution.objects.held(queue=self.queue)
+            .filter(claim=self.claim)
+            .select_related("version__module", "version__environment", "fetch_version__environment", "build__version")
+            .select_related("schema_version")
+        )
+        self._held = {execution.pk for execution in held}
+        for execution in held:
+            if execution.pk in self._endings:
+                continue
+            seen = self.engine.get(name=workflow_name(execution))
+            if seen.status is not None:
+                self._observe(seen)
+            elif self._was_seen(execution):
+                lost(execution, claim=self.claim)
+                self._held.discard(execution.pk)
+            else:
+                self._hand_over_again(execution)
+
+    def _was_seen(self, execution: Execution) -> bool:
+        attempts = Attempt.objects.filter(execution=execution, number=execution.attempt)
+        return attempts.exclude(workflow_uid="").exists()
+
+    def _hand_over_again(self, execution: Execution) -> None:
+        if execution.cancel_request != CancelRequest.NONE:
+            attempt = Attempt.objects.select_related("execution__build").get(
+                execution=execution, number=execution.attempt
+            )
+            verdict = collection.Verdict(
+                state=State.CANCELLED, reason="Cancelled", message="cancelled before it started"
+            )
+            collection.write(attempt, verdict, claim=self.claim)
+            self._held.discard(execution.pk)
+            return
+        try:
+            submission = manifests.submission(execution)
+        except (modules.NoInterpreter, modules.UnknownImage) as error:
+            self._fail(execution, reason="Refused", message=str(error))
+            return
+        self._hand_over(execution, submission)
+
+    def _pass_on_cancels(self) -> None:
+        """Tell the engine of each cancel request once; it is told again after a takeover."""
+        if not self._held:
+            self._cancels.clear()
+            return
+        asked = (
+            Execution.objects.held(queue=self.queue).filter(claim=self.claim).exclude(cancel_request=CancelRequest.NONE)
+        )
+        wanted = {workflow_name(one): one.cancel_request for one in asked.only("kind", "attempt", "cancel_request")}
+        for name, request in wanted.items():
+            if self._cancels.get(name) != request:
+                self.engine.cancel(name=name, terminate=request == CancelRequest.TERMINATE)
+        self._cancels = wanted
+
+    # --- what the engine says -----------------------------------------------------------------------------------
+    def _observe(self, observation: Observation) -> None:
+        now = time.monotonic()
+        nodes = (observation.status or {}).get("nodes") or {}
+        over = observation.status is None or observation.status.get("finishedAt")
+        if (
+            not over
+            and len(nodes) > _MANY_NODES
+            and now - self._written_at.get(observation.name, 0.0) < _MANY_NODES_PAUSE
+        ):
+            self._late[observation.name] = observation
+            return
+        self._late.pop(observation.name, None)
+        self._written_at[observation.name] = now
+        ended = observe(observation, claim=self.claim)
+        if ended and ended.execution not in self._endings:
+            self._endings[ended.execution] = ending = _Ending(execution=ended.execution, ended=ended)
+            self._conclude(ending)
+
+    def _conclude(self, ending: _Ending) -> None:
+        ending.tries += 1
+        ending.future = self._pool.submit(_conclude, ending.ended, self.claim)
+        ending.future.add_done_callback(lambda _: self.interrupt())
+
+    def _reap(self, now: float) -> bool:
+        """Take note of what has been concluded; True if there is room for more."""
+        freed = False
+        for ending in list(self._endings.values()):
+            if ending.future is None:
+                if now >= ending.again_at:
+                    self._conclude(ending)
+            elif ending.future.done() and self._is_over(ending, now):
+                del self._endings[ending.execution]
+                self._held.discard(ending.execution)
+                self._written_at.pop(ending.ended.name, None)
+                freed = True
+        return freed
+
+    def _is_over(self, ending: _Ending, now: float) -> bool:
+        """Whether a conclusion has come to its end; else it is tried again later. Raises `LostClaim`."""
+        assert ending.future is not None
+        error = ending.future.exception()
+        if error is None:
+            return True
+        if isinstance(error, LostClaim):
+            raise error
+        if isinstance(error, _GONE) or (isinstance(error, OSError) and ending.tries < _TRIES):
+            logger.warning("cannot conclude execution %s yet, trying again: %s", ending.execution, error)
+            ending.future, ending.again_at = None, now + _RETRY
+            return False
+        logger.error("could not conclude execution %s", ending.execution, exc_info=error)
+        execution = Execution.objects.get(pk=ending.execution)
+        self._fail(
+            execution,
+            reason="CollectionFailed",
+            message=f"the run ended ({ending.ended.outcome}), but its outputs could not be collected: {error}",
+        )
+        return True
+
+    # --- tidying up ---------------------------------------------------------------------------------------------
+    def _prune(self) -> None:
+        """Let the engine forget Workflows that ended long ago, once their logs are copied."""
+        if self._pruning is not None:
+            if not self._pruning.done():
+                return
+            done, self._pruning = self._pruning, None
+            if error := done.exception():
+                logger.warning("cannot keep the logs of old Workflows, trying again: %s", error)
+                return
+            for name in done.result():
+                self.engine.delete(name=name)
+                pruning.pruned(name)
+        self._pruning = self._pool.submit(pruning.keep_logs, older_than=settings.WORKFLOW_KEEP)
+
+
+def _conclude(ended: Ended, claim: int) -> None:
+    """Conclude in a thread of the pool, which keeps its connection."""
+    close_old_connections()
+    try:
+        collection.conclude(ended, claim=claim)
+    except DatabaseError:
+        connection.close()
+        raise

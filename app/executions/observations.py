@@ -1,0 +1,99 @@
+"""The one place where what an engine reports becomes what an execution is; the same report again changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from app.engines.protocol import Observation
+from app.executions.models import Attempt, Execution
+from app.executions.states import HELD, State
+from app.executions.transitions import transition
+
+_ENDED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
+_PROGRAMS = frozenset({"Pod", "Suspend", "HTTP", "Plugin"})
+ORCHESTRAS_EXIT = "orchestra-exit"  # an exit handler of this name is no part of a schema's result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A Workflow that is over and whose attempt (rows by their ids) has to be concluded; `outcome` is Argo's phase."""
+
+    name: str
+    execution: int
+    attempt: int
+    outcome: str
+
+
+def observe(observation: Observation, *, claim: int) -> Ended | None:
+    """Apply what an engine says of a Workflow; `Ended` if the attempt has now to be concluded.
+
+    Late, repeated and reordered reports, and reports on earlier attempts, change nothing. Raises `LostClaim` if the
+    attempt is held under another claim.
+    """
+    attempts = Attempt.objects.select_related("execution").defer("status", "execution__arguments")
+    attempt = attempts.filter(workflow_name=observation.name, state__in=HELD).first()
+    if attempt is None or attempt.execution.attempt != attempt.number:
+        return None
+    key = {"execution": attempt.execution_id, "attempt": attempt.number, "claim": claim}
+    if observation.status is None:
+        lost(attempt.execution, claim=claim)
+        return None
+    status = observation.status
+    mine = Attempt.objects.filter(pk=attempt.pk, execution__claim=claim)
+    mine.update(status=status, workflow_uid=observation.uid)
+    outcome = outcome_of(attempt.workflow, name=observation.name, status=status)
+    if attempt.state == State.SUBMITTED and (started := started_at(status)):
+        transition(target=State.RUNNING, started_at=started, **key)
+    if not outcome:
+        return None
+    return Ended(name=observation.name, execution=attempt.execution_id, attempt=attempt.pk, outcome=outcome)
+
+
+def lost(execution: Execution, *, claim: int) -> None:
+    """Say that an attempt's Workflow is gone."""
+    transition(
+        execution=execution.pk,
+        attempt=execution.attempt,
+        claim=claim,
+        target=State.LOST,
+        reason="Lost",
+        message="its Workflow is gone: it was deleted by hand, or its folder was removed; retry it to run it again",
+    )
+
+
+def started_at(status: dict[str, Any]) -> datetime | None:
+    """When the first program of a Workflow started; None while none has.
+
+    Argo's times are whole seconds, so what was seen just now started now.
+    """
+    started = [
+        node.get("startedAt")
+        for node in (status.get("nodes") or {}).values()
+        if node.get("type") in _PROGRAMS and node.get("phase", "Pending") not in {"Pending", "Skipped", "Omitted"}
+    ]
+    if not started:
+        return None
+    now = timezone.now()
+    first = min((datetime.fromisoformat(time) for time in started if time), default=now)
+    return first if now - first > timedelta(seconds=3) else now
+
+
+def outcome_of(workflow: dict[str, Any], *, name: str, status: dict[str, Any]) -> str:
+    """How a Workflow ended, "" while it has not.
+
+    Its entrypoint's node decides where no exit handler of the schema's own follows, because Argo says the Workflow's
+    phase only after Orchestra's exit handler.
+    """
+    phase = str(status.get("phase") or "")
+    if phase in _ENDED:
+        root = (status.get("nodes") or {}).get(name, {}).get("phase", "")
+        own = (workflow.get("spec") or {}).get("onExit") not in (None, "", ORCHESTRAS_EXIT)
+        return phase if own or root not in _ENDED else str(root)
+    if (workflow.get("spec") or {}).get("onExit") == ORCHESTRAS_EXIT:
+        root = (status.get("nodes") or {}).get(name, {}).get("phase", "")
+        return str(root) if root in _ENDED else ""
+    return ""
