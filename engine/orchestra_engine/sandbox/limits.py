@@ -51,7 +51,7 @@ def _children(pid: int) -> Iterable[int]:
         return []
     result: list[int] = []
     for thread in threads:
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as text:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", encoding="utf-8") as text:
             result += map(int, text.read().split())
     return result
 
@@ -62,18 +62,18 @@ def memory_of(pids: Iterable[int], *, exact: bool = False) -> int:
     for pid in pids:
         with contextlib.suppress(OSError, ValueError):
             if exact:
-                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as lines:
+                with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as lines:
                     fields = {line.split(":")[0]: line.split()[1] for line in lines if ":" in line}
                 total += 1024 * (int(fields.get("Pss_Anon", 0)) + int(fields.get("Pss_Shmem", 0)))
             else:
-                with open(f"/proc/{pid}/statm", encoding="ascii") as text:
+                with open(f"/proc/{pid}/statm", encoding="utf-8") as text:
                     words = text.read().split()
                 total += _PAGE * (int(words[1]) - int(words[2])) + _shared_memory(pid)
     return total
 
 
 def _shared_memory(pid: int) -> int:
-    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as lines:
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.startswith("RssShmem:"):
                 return 1024 * int(line.split()[1])

@@ -295,7 +295,7 @@ def _hint() -> str:
         ),
         ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
     ):
-        with contextlib.suppress(OSError), open(file, encoding="ascii") as text:
+        with contextlib.suppress(OSError), open(file, encoding="utf-8") as text:
             if text.read().strip() == bad:
                 return f" ({hint}: {file} is {bad})"
     return ""

@@ -53,7 +53,7 @@ class KillRequested(Exception):
 
 def boot_id() -> str:
     """Which boot of the machine this is; empty where the kernel does not say."""
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as text:
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as text:
         return text.read().strip()
     return ""
 
@@ -70,7 +70,7 @@ def claim(folder: Path) -> bool:
     mine = folder / f"started.{os.getpid()}"
     text = json.dumps({"boot": boot_id(), "pid": os.getpid(), "start": start_time(os.getpid())})
     try:
-        mine.write_text(text, encoding="ascii")
+        mine.write_text(text, encoding="utf-8")
         os.link(mine, folder / "started")
     except FileExistsError:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -71,6 +72,8 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "probe":
         print(private_root.why_not(Path(arguments[1])))
         return
+    gc.disable()  # shims live shortly and make few objects; a collection would copy the pages that they share
+    gc.freeze()
     serve(socket.socket(fileno=int(arguments[0])))
 
 

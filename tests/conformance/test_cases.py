@@ -1,0 +1,52 @@
+"""The recorded cases, run with real processes by the local engine: same status, outputs, logs and files as in Argo."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("conformance_suite", Path(__file__).with_name("suite.py"))
+assert _spec is not None and _spec.loader is not None
+suite = sys.modules["conformance_suite"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(suite)
+
+AREAS = ("basics", "steps", "dag")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    made = suite.engine_for(tmp_path_factory.mktemp("conformance"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_the_engine_does_what_argo_did(engine: Any, area: str) -> None:
+    results = suite.run(engine, suite.cases([area]))
+    bad = {each.case.name: each.differences for each in results if each.differences}
+    assert not bad
+    skipped = {each.case.name: each.skipped for each in results if each.skipped}
+    if skipped:
+        pytest.skip(f"{', '.join(skipped)}: {next(iter(skipped.values()))}")
+
+
+def test_every_area_of_the_suite_is_run() -> None:
+    assert {case.area for case in suite.cases()} >= set(AREAS)
+    assert len(suite.cases()) == 228
+
+
+def test_a_difference_is_found() -> None:
+    recorded = {"phase": "Succeeded", "nodes": {"a": {"phase": "Succeeded", "children": ["b"]}}, "logs": {"a": "x\n"}}
+    found = {"phase": "Succeeded", "nodes": {"a": {"phase": "Failed"}, "c": {}}, "logs": {"a": ""}}
+    assert suite.differences(recorded, found) == [
+        'logs.a: recorded "x\\n", found ""',
+        'nodes.a.children: missing, recorded ["b"]',
+        'nodes.a.phase: recorded "Succeeded", found "Failed"',
+        "nodes.c: not recorded, found {}",
+    ]
+    assert suite.differences(recorded, recorded) == []
