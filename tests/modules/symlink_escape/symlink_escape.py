@@ -1,0 +1,11 @@
+"""Has a link that leaves its folder."""
+
+import argparse
+from pathlib import Path
+
+parser = argparse.ArgumentParser()
+parser.add_argument("output", type=Path)
+parser.add_argument("--start", required=True)
+parser.add_argument("--stop", required=True)
+arguments = parser.parse_args()
+(arguments.output / "events.txt").write_text(Path(__file__).with_name("outside.txt").read_text())
