@@ -1,7 +1,7 @@
 """What stands for the cluster's objects: files below the root.
 
-`configmaps/*.yaml` (or .yml, .json) hold ConfigMap manifests, several in a file if need be; `secrets/` holds Secrets and
-`workflowtemplates/` WorkflowTemplates likewise. A ConfigMap that the engine itself writes (a memoization cache) is
+`configmaps/*.yaml` (or .yml, .json) hold ConfigMap manifests, several in a file if need be; `secrets/` holds Secrets
+and `workflowtemplates/` WorkflowTemplates likewise. A ConfigMap that the engine itself writes (a memoization cache) is
 `configmaps/NAME.json`.
 """
 

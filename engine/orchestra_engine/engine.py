@@ -1,0 +1,482 @@
+"""The local engine: runs Argo Workflows in processes of this machine.
+
+    engine = Engine(Config(root=Path("var/engine"), repository=Path("var/artifacts"), images=ImageTable()))
+    engine.adopt()
+    engine.submit(workflow)
+    while not finished:
+        for seen in engine.poll(timeout=None):
+            ...
+
+All calls but `wake` belong to one thread. What runs goes on when the engine is closed or killed; the next engine with
+the same root adopts it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import cluster, operate, validate
+from .images import ImageTable, UnknownImage
+from .loop import Loop
+from .nodes import Nodes
+from .pod import PodStatus
+from .sandbox import choose, plain
+from .store import BadName, LostClaim, Record, Store
+from .workflow import finished, new_status
+
+log = logging.getLogger(__name__)
+
+_SAVE_SHARE = 10  # writing a large status takes at most one part in so many of the time
+_RETRY_SECONDS = 1.0  # after a failed write
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """Further folders and variables for the nodes whose template carries the annotation `orchestra/grant: NAME`."""
+
+    writable: Sequence[Path] = ()
+    readonly: Sequence[Path] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where an engine works and within which bounds. Sizes in bytes, times in seconds."""
+
+    root: Path
+    repository: Path
+    images: ImageTable
+    sandbox: str = "auto"  # auto, private or plain
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    namespace: str = "default"
+    claim: int = 0
+    max_pods: int | None = None  # at a time; None: 4 for each core, at least 8
+    grace_seconds: float = 10.0
+    keep_scratch: bool = False
+    limits: Mapping[str, int] = field(default_factory=dict)  # for all nodes: cpu_seconds, file_bytes, output_bytes, …
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One reason why a workflow is refused."""
+
+    path: str
+    message: str
+
+
+class Refused(Exception):
+    """The workflow cannot be taken; all reasons at once."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__(
+            "; ".join(f"{fault.path}: {fault.message}" if fault.path else fault.message for fault in self.faults)
+        )
+
+
+class NotFound(LookupError):
+    """There is no workflow of that name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """A workflow whose status has changed; `workflow` is None if it is gone."""
+
+    name: str
+    uid: str
+    workflow: dict[str, Any] | None
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A workflow that is not finished."""
+
+    record: Record
+    waiting: list[PodStatus] = field(default_factory=list)
+    wake_at: float | None = None  # seconds since 1970
+    save_at: float | None = None  # monotonic
+    dirty: bool = True
+    unsaved: bool = False
+    saved: float = 0.0  # monotonic
+    cost: float = 0.0  # of the last writing, in seconds
+
+    @property
+    def name(self) -> str:
+        return str(self.record.workflow["metadata"]["name"])
+
+    @property
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.record.workflow["status"]
+        return status
+
+
+class Engine:
+    """One controller's hold on a root of workflows."""
+
+    def __init__(self, config: Config) -> None:
+        """Take the root. Raises LostClaim if a higher claim has it, RuntimeError if the sandbox cannot be had."""
+        self.config = config
+        root = config.root.absolute()
+        self.store = Store(root, claim=config.claim)
+        self.store.take()
+        self.store.empty_trash()
+        self.sandbox = choose(config.sandbox, root)
+        config.images.links = root / ".images"
+        self.loop = Loop()
+        self.nodes = Nodes(
+            loop=self.loop,
+            store=self.store,
+            sandbox=self.sandbox,
+            repository=config.repository.absolute(),
+            images=config.images,
+            limits=dict(config.limits),
+            grace=config.grace_seconds,
+            keep_scratch=config.keep_scratch,
+            most=config.max_pods or max(8, 4 * (os.cpu_count() or 1)),
+        )
+        self.cluster = cluster.Cluster(root)
+        self._runs: dict[str, _Run] = {}
+        self._changed: dict[str, str] = {}  # name → uid, since the last poll
+
+    # Asking for things
+
+    def submit(
+        self, workflow: dict[str, Any], *, grants: Sequence[str] | Mapping[str, Grant] = (), as_argo: bool = False
+    ) -> str:
+        """Take a workflow and return its uid; if there is one of that name, that one's.
+
+        `grants` are names of Config.grants, or the grants themselves. With `as_argo` what Argo's controller refuses
+        becomes a workflow that is Failed with Argo's message, as in a cluster. Raises Refused, LostClaim, OSError.
+        """
+        metadata = dict(workflow.get("metadata") or {})
+        if not metadata.get("name") and metadata.get("generateName"):
+            metadata["name"] = f"{metadata['generateName']}{secrets.token_hex(3)}"
+        name = str(metadata.get("name") or "")
+        try:
+            there = self._record(name)
+        except BadName as error:
+            raise Refused([Fault(path="metadata.name", message=str(error).partition(": ")[2])]) from error
+        if there is not None:
+            return str(there.workflow["metadata"].get("uid", ""))
+        given = grants if isinstance(grants, Mapping) else {each: self.config.grants[each] for each in grants}
+        failure = self._check(workflow, set(given), as_argo)
+        metadata.setdefault("namespace", self.config.namespace)
+        metadata["uid"] = str(uuid.uuid4())
+        metadata.setdefault("creationTimestamp", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        taken = {**workflow, "metadata": metadata, "status": new_status()}
+        if failure:
+            taken["status"] = {**taken["status"], **failure}
+        record = Record(workflow=taken, grants={key: _plain_grant(value) for key, value in given.items()})
+        self.store.save(record, sync=True)
+        if failure:
+            self._changed[name] = metadata["uid"]
+        else:
+            self._runs[name] = _Run(record=record)
+        return str(metadata["uid"])
+
+    def _check(self, workflow: dict[str, Any], grants: set[str], as_argo: bool) -> dict[str, Any] | None:
+        """Raise Refused, or say with which status Argo's controller would fail the workflow."""
+        found = validate.check(
+            workflow,
+            secrets=self.cluster.secrets(),
+            configmaps=self.cluster.configmaps(),
+            workflow_templates=self.cluster.workflow_templates(),
+            grants=grants,
+        )
+        refused = [fault for fault in found if fault.kind == "refused"]
+        message = validate.controller_message(workflow) if as_argo else None
+        if message and all(fault.by == "controller" for fault in refused):
+            return {
+                "phase": "Failed",
+                "message": message,
+                "finishedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
+        faults = [Fault(path=fault.path, message=fault.message) for fault in refused]
+        if not faults:
+            faults = [*self._image_faults(workflow), *self._sandbox_faults(workflow)]
+        if faults:
+            raise Refused(faults)
+        return None
+
+    def _image_faults(self, workflow: dict[str, Any]) -> Iterable[Fault]:
+        for path, template in plain.templates(workflow.get("spec") or {}):
+            for where, container in plain.containers(template):
+                image = str(container.get("image") or "")
+                if not image or "{{" in image:
+                    continue
+                try:
+                    self.config.images.resolve(image)
+                except UnknownImage as error:
+                    yield Fault(path=f"{path}.{where}.image", message=str(error))
+
+    def _sandbox_faults(self, workflow: dict[str, Any]) -> Iterable[Fault]:
+        if self.sandbox == "plain":
+            for path, message in plain.faults(workflow.get("spec") or {}):
+                yield Fault(path=path, message=message)
+
+    def stop(self, name: str) -> None:
+        """Argo's Stop: end what runs, then run the exit handlers. Raises NotFound."""
+        self.patch(name, {"spec": {"shutdown": "Stop"}})
+
+    def terminate(self, name: str) -> None:
+        """Argo's Terminate: end what runs, no exit handlers. Raises NotFound."""
+        self.patch(name, {"spec": {"shutdown": "Terminate"}})
+
+    def suspend(self, name: str) -> None:
+        """Start nothing more until `resume`. Raises NotFound."""
+        self.patch(name, {"spec": {"suspend": True}})
+
+    def resume(self, name: str, node: str | None = None, parameters: Mapping[str, str] | None = None) -> None:
+        """Go on: the whole workflow, or the Suspend node `node` (name, display name or id). Raises NotFound."""
+        run = self._active(name)
+        if run is None:
+            return
+        workflow = run.record.workflow
+        if node is None:
+            workflow["spec"] = {key: value for key, value in workflow["spec"].items() if key != "suspend"}
+        if parameters and node is not None:
+            workflow["status"] = operate.set_outputs(workflow, run.status, time.time(), node, dict(parameters))
+        workflow["status"] = operate.resume(workflow, run.status, time.time(), node)
+        self._touched(run)
+
+    def set(
+        self,
+        name: str,
+        node: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        phase: str | None = None,
+        message: str | None = None,
+    ) -> None:
+        """What `argo node set` does: supply output parameters of a node and perhaps finish it. Raises NotFound."""
+        run = self._active(name)
+        if run is not None:
+            workflow = run.record.workflow
+            workflow["status"] = operate.set_outputs(
+                workflow, run.status, time.time(), node, dict(parameters or {}), phase=phase, message=message
+            )
+            self._touched(run)
+
+    def patch(self, name: str, merge_patch: Mapping[str, Any]) -> None:
+        """Apply a JSON merge patch (RFC 7386) to a workflow that is not finished. Raises NotFound."""
+        run = self._active(name)
+        if run is not None:
+            run.record.workflow = merge(run.record.workflow, merge_patch)
+            self._touched(run)
+
+    def _touched(self, run: _Run) -> None:
+        run.dirty = True
+        run.record.version += 1
+        self._changed[run.name] = self._uid(run.record)
+        self._save(run, sync=True)
+        self.loop.wake()
+
+    def delete(self, name: str) -> None:
+        """Remove a finished workflow and its files; nothing happens if there is none. Raises ValueError if it runs."""
+        if name in self._runs:
+            raise ValueError(f"the workflow {name} is running: stop it first")
+        self.store.delete(name)
+        self._changed.pop(name, None)
+
+    # Looking
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """The whole workflow with its status (not to be changed), or None."""
+        record = self._record(name)
+        return record.workflow if record else None
+
+    def names(self) -> list[str]:
+        """All workflows that are there."""
+        return self.store.names()
+
+    def version(self, name: str) -> int:
+        """A number that changes with each change of the status; 0 if there is no such workflow."""
+        record = self._record(name)
+        return record.version if record else 0
+
+    def log_path(self, name: str, node_id: str, container: str = "") -> Path:
+        """Where a node's log is, or will be. Raises BadName."""
+        return self.store.log_path(name, node_id, container)
+
+    def node_dir(self, name: str, node_id: str) -> Path:
+        """A node's folder. Raises BadName."""
+        return self.store.node_dir(name, node_id)
+
+    def _record(self, name: str) -> Record | None:
+        run = self._runs.get(name)
+        return run.record if run else self.store.load(name)
+
+    def _active(self, name: str) -> _Run | None:
+        """The run of an unfinished workflow; None if it is finished. Raises NotFound."""
+        if name in self._runs:
+            return self._runs[name]
+        if self.store.load(name) is None:
+            raise NotFound(f"there is no workflow {name}")
+        return None
+
+    @staticmethod
+    def _uid(record: Record) -> str:
+        return str(record.workflow["metadata"].get("uid", ""))
+
+    # Running
+
+    def adopt(self) -> list[str]:
+        """Take over every unfinished workflow of the root; returns their names. Raises LostClaim."""
+        adopted = []
+        for name in self.store.names():
+            record = self.store.load(name)
+            if record is None or name in self._runs:
+                continue
+            if finished(record.workflow.get("status") or {}):
+                continue
+            record.workflow.setdefault("status", new_status())
+            run = _Run(record=record)
+            self._runs[name] = run
+            adopted.append(name)
+            pods = operate.pods(record.workflow, run.status)
+            run.waiting += self.nodes.bring(record, pods)
+            self._save(run, sync=False)
+        return adopted
+
+    def wake(self) -> None:
+        """Make a sleeping `poll` return; any thread may call this."""
+        self.loop.wake()
+
+    def poll(self, timeout: float | None = None, wake: Sequence[int] = ()) -> list[Observation]:
+        """Run the workflows until one changes, a descriptor of `wake` is readable, or `timeout` seconds went by.
+
+        Raises LostClaim once another engine with a higher claim has the root.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._step()
+            if self._changed:
+                events, _ = self.loop.wait(0)
+                if events:
+                    self._take(events)
+                    self._step()
+                return self._observations()
+            events, woken = self.loop.wait(self._patience(end), wake)
+            self._take(events)
+            self._on_time()
+            if woken or (end is not None and time.monotonic() >= end):
+                self._step()
+                return self._observations()
+
+    def _observations(self) -> list[Observation]:
+        changed, self._changed = self._changed, {}
+        return [Observation(name=name, uid=uid, workflow=self.get(name)) for name, uid in changed.items()]
+
+    def _patience(self, end: float | None) -> float | None:
+        now, wall = time.monotonic(), time.time()
+        until = [] if end is None else [end - now]
+        for run in self._runs.values():
+            if run.wake_at is not None:
+                until.append(run.wake_at - wall)
+            if run.save_at is not None:
+                until.append(run.save_at - now)
+        return max(0.0, min(until)) if until else None
+
+    def _take(self, events: Iterable[Any]) -> None:
+        for name, status in self.nodes.observe(events):
+            run = self._runs.get(name)
+            if run is not None:
+                run.waiting.append(status)
+
+    def _on_time(self) -> None:
+        now, wall = time.monotonic(), time.time()
+        for run in self._runs.values():
+            if run.wake_at is not None and run.wake_at <= wall:
+                run.dirty = True
+            if run.save_at is not None and run.save_at <= now:
+                self._save(run, sync=False)
+
+    def _step(self) -> None:
+        again = True
+        while again:
+            again = False
+            for run in list(self._runs.values()):
+                if run.dirty or run.waiting:
+                    self._operate(run)
+                    again = again or bool(run.waiting)
+
+    def _operate(self, run: _Run) -> None:
+        seen, run.waiting, run.dirty = run.waiting, [], False
+        workflow = run.record.workflow
+        decision = operate.operate(workflow, run.status, time.time(), seen, configmaps=self.cluster.configmaps())
+        changed = decision.status != workflow["status"]
+        workflow["status"] = decision.status
+        run.wake_at = decision.wake_at
+        if changed:
+            run.record.version += 1
+            self._changed[run.name] = self._uid(run.record)
+            over = finished(decision.status)
+            self._save(run, sync=over, soon=not over)
+        run.waiting += self.nodes.bring(run.record, decision.start)
+        run.waiting += self.nodes.kill(run.record, decision.kill)
+
+    def _save(self, run: _Run, *, sync: bool, soon: bool = False) -> None:
+        """Write the status; a large one not at once, so that writing stays a small part of the work.
+
+        Nothing is lost by that: what the nodes did is in their own files, and the core decides the same again.
+        """
+        now = time.monotonic()
+        run.unsaved = True
+        if soon and run.save_at is not None:
+            return
+        if soon and run.cost > 0.002 and now < run.saved + run.cost * _SAVE_SHARE:
+            run.save_at = run.saved + run.cost * _SAVE_SHARE
+            return
+        try:
+            self.store.save(run.record, sync=sync)
+        except OSError as error:
+            log.warning("the status of %s cannot be written, trying again: %s", run.name, error)
+            run.save_at = now + _RETRY_SECONDS
+            return
+        run.saved = time.monotonic()
+        run.cost, run.save_at, run.unsaved = run.saved - now, None, False
+        if finished(run.status):
+            self._runs.pop(run.name, None)
+
+    def close(self) -> None:
+        """Let go; running nodes go on and are adopted by the next engine."""
+        for run in list(self._runs.values()):
+            if run.unsaved:
+                try:
+                    self.store.save(run.record, sync=False)
+                except (OSError, LostClaim) as error:
+                    log.warning("the last status of %s is not written: %s", run.name, error)
+        self.loop.close()
+        self.store.close()
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7386): nothing of `target` is changed in place."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge(result.get(key), value)
+    return result
+
+
+def _plain_grant(grant: Grant) -> dict[str, Any]:
+    return {
+        "writable": [str(path) for path in grant.writable],
+        "readonly": [str(path) for path in grant.readonly],
+        "env": dict(grant.env),
+    }
+
+
+__all__ = ["Config", "Engine", "Fault", "Grant", "LostClaim", "NotFound", "Observation", "Refused", "merge"]
