@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from app.wire.errors import Refusal
 from app.wire.paging import window
-from app.wire.reading import json_value
+from app.wire.reading import json_value, measured
 
 FORM_OVERHEAD = 2**20  # bytes of an upload's body beside the file
 
@@ -58,6 +58,10 @@ class View(APIView):
     content_negotiation_class = AlwaysJson
     parser_classes: tuple[type[BaseParser], ...] = (StrictJsonParser,)
     request: Request
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        measured(request._request)
+        super().initial(request, *args, **kwargs)
 
     def page(
         self, found: QuerySet[Any], *, shown: Callable[[list[Any]], list[Any]], more: Mapping[str, Any] | None = None

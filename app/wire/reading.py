@@ -78,7 +78,14 @@ def parameters(request: HttpRequest) -> dict[str, Any]:
     return given
 
 
+def measured(request: HttpRequest) -> None:
+    """Raise `Refusal` 411 for a body of unknown length: the server would read it as empty."""
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        raise Refusal(411, "A body is read here only with its Content-Length; do not send it chunked.")
+
+
 def _of_body(request: HttpRequest) -> list[tuple[str, Any]]:
+    measured(request)
     if request.method != "POST" or request.META.get("CONTENT_LENGTH", "") in {"", "0"}:
         return []
     if request.content_type in FORMS:

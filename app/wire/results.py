@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from app.executions import services
 from app.executions.models import Execution, ExecutionArtifact, Role
 from app.executions.states import State
-from app.wire.downloads import serve, serve_zip
+from app.wire.downloads import Opened, serve, serve_zip
 from app.wire.errors import Refusal
 
 WITH_HEADER = ("TT", "CAT")  # these are served with AMDA's header, so their bytes are not the original's
@@ -22,7 +22,7 @@ def artifact(request: HttpRequest, found: ExecutionArtifact, *, original: bool =
     return serve(
         request,
         etag=digest if original or found.type not in WITH_HEADER else f"{digest}-amda",
-        opening=lambda: services.open_artifact(found, original=original),
+        opening=lambda: _opened(found, original=original),
     )
 
 
@@ -44,6 +44,13 @@ def output(request: HttpRequest, execution: Execution, *, everything: bool, what
         return artifact(request, mains[0])
     filename = f"{what}-{execution.pk}.zip"
     return serve_zip(request, filename=filename, opening=lambda: services.zip_outputs(execution))
+
+
+def _opened(found: ExecutionArtifact, *, original: bool) -> Opened:
+    try:
+        return services.open_artifact(found, original=original)
+    except FileNotFoundError:
+        raise Refusal(404, f"The file {found.name} is gone from the artifact repository.") from None
 
 
 def unfinished(execution: Execution, *, what: str, more: Mapping[str, Any] | None = None) -> Refusal:

@@ -171,6 +171,15 @@ def test_a_body_that_is_too_large_is_a_413(settings: Settings) -> None:
     assert_told(response, 413)
 
 
+def test_a_body_of_unknown_length_is_not_taken_for_an_empty_one() -> None:
+    module = factories.module()
+    before = Execution.objects.count()
+    for path in (f"/modules/{module.pk}/run", f"/api/v1/modules/{module.pk}/executions"):
+        chunked = Client(headers={"Transfer-Encoding": "chunked"}).generic("POST", path)
+        assert "Content-Length" in assert_told(chunked, 411)["error"]
+    assert Execution.objects.count() == before
+
+
 def test_an_upload_that_is_too_large_is_a_413(settings: Settings) -> None:
     settings.SOURCE_MAX_BYTES = -(2**20) + 100
     from django.core.files.uploadedfile import SimpleUploadedFile
