@@ -8,7 +8,7 @@ and `workflowtemplates/` WorkflowTemplates likewise. A ConfigMap that the engine
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,16 @@ class Cluster:
     def workflow_templates(self) -> Mapping[str, dict[str, Any]]:
         """WorkflowTemplates by name."""
         return self._objects("workflowtemplates", "WorkflowTemplate")
+
+    def write_entries(self, writes: Iterable[Mapping[str, Any]]) -> None:
+        """Carry out a decision's `configmap_writes`: {name, labels, key, value} each."""
+        changed: dict[str, dict[str, Any]] = {}
+        for each in writes:
+            name = each["name"]
+            found = changed.get(name) or self.configmaps().get(name) or {"metadata": {"labels": each["labels"]}}
+            changed[name] = {**found, "data": {**(found.get("data") or {}), each["key"]: each["value"]}}
+        for name, content in changed.items():
+            self.write_configmap(name, content)
 
     def write_configmap(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace or make a ConfigMap."""

@@ -18,6 +18,7 @@ import os
 import secrets
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from . import cluster, operate, validate
 from .images import ImageTable, UnknownImage
 from .loop import Loop
 from .nodes import Nodes
+from .operate import locks
 from .pod import PodStatus
 from .sandbox import choose, plain
 from .store import BadName, LostClaim, Record, Store
@@ -104,6 +106,7 @@ class _Run:
     wake_at: float | None = None  # seconds since 1970
     save_at: float | None = None  # monotonic
     dirty: bool = True
+    held: Counter[str] = field(default_factory=Counter)  # places of locks, by name
     unsaved: bool = False
     saved: float = 0.0  # monotonic
     cost: float = 0.0  # of the last writing, in seconds
@@ -339,6 +342,7 @@ class Engine:
                 continue
             record.workflow.setdefault("status", new_status())
             run = _Run(record=record)
+            run.held = locks.held(run.status)
             self._runs[name] = run
             adopted.append(name)
             pods = operate.pods(record.workflow, run.status)
@@ -403,7 +407,7 @@ class Engine:
         again = True
         while again:
             again = False
-            for run in list(self._runs.values()):
+            for run in self._in_turn():
                 if run.dirty or run.waiting:
                     self._operate(run)
                     again = again or bool(run.waiting)
@@ -411,10 +415,23 @@ class Engine:
     def _operate(self, run: _Run) -> None:
         seen, run.waiting, run.dirty = run.waiting, [], False
         workflow = run.record.workflow
-        decision = operate.operate(workflow, run.status, time.time(), seen, configmaps=self.cluster.configmaps())
-        changed = decision.status != workflow["status"]
+        others = Counter[str]()
+        for other in self._runs.values():
+            if other is not run:
+                others.update(other.held)
+        decision = operate.operate(
+            workflow,
+            run.status,
+            time.time(),
+            seen,
+            configmaps=self.cluster.configmaps(),
+            locks=locks.LockView(taken=others),
+        )
+        changed = bool(decision.changed) or decision.status != workflow["status"]
+        self.cluster.write_entries(decision.configmap_writes)
         workflow["status"] = decision.status
         run.wake_at = decision.wake_at
+        self._pass_locks(run)
         if changed:
             run.record.version += 1
             self._changed[run.name] = self._uid(run.record)
@@ -422,6 +439,27 @@ class Engine:
             self._save(run, sync=over, soon=not over)
         run.waiting += self.nodes.bring(run.record, decision.start)
         run.waiting += self.nodes.kill(run.record, decision.kill)
+
+    def _pass_locks(self, run: _Run) -> None:
+        """Note what the workflow holds now; who waits for what it gave back is looked at again, the first one first."""
+        before, run.held = run.held, locks.held(run.status)
+        freed = before - run.held
+        if finished(run.status):
+            freed, run.held = before, Counter()
+        if not freed:
+            return
+        for other in self._in_turn():
+            if other is not run and not freed.keys().isdisjoint(locks.waiting(other.status)):
+                other.dirty = True
+
+    def _in_turn(self) -> list[_Run]:
+        """The runs by priority, then by age: the order in which they may take locks."""
+
+        def turn(run: _Run) -> tuple[int, str]:
+            workflow = run.record.workflow
+            return -int(workflow["spec"].get("priority") or 0), workflow["metadata"].get("creationTimestamp", "")
+
+        return sorted(self._runs.values(), key=turn)
 
     def _save(self, run: _Run, *, sync: bool, soon: bool = False) -> None:
         """Write the status; a large one not at once, so that writing stays a small part of the work.

@@ -263,8 +263,10 @@ def remove_tree(folder: str) -> None:
     def unlock(function: Any, path: str, _: Any) -> None:
         with contextlib.suppress(OSError):
             os.chmod(os.path.dirname(path), 0o700)
-            os.chmod(path, 0o700, follow_symlinks=False) if os.chmod in os.supports_follow_symlinks else None
-        with contextlib.suppress(OSError):
-            function(path) if function in (os.unlink, os.rmdir) else shutil.rmtree(path, ignore_errors=True)
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.chmod(path, 0o700)
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
 
     shutil.rmtree(folder, onerror=unlock)
