@@ -8,7 +8,8 @@ from typing import Any
 from app.catalogs.models import Event
 from app.executions import services
 from app.executions.models import Attempt, Execution, ExecutionArtifact
-from app.modules.models import Build, BuildState, Module, Version
+from app.modules.models import Build, Module, Version
+from app.wire.shown import ShownModule, shown
 from app.wire.times import iso
 
 OF_METADATA = ("description", "output", "annexes_outputs", "defaults", "args", "hyperparameters")
@@ -48,32 +49,22 @@ def build(row: Build) -> dict[str, Any]:
 
 def modules(rows: Sequence[Module]) -> list[dict[str, Any]]:
     """Modules that `ModuleQuerySet.with_latest` found."""
-    keys = {row.latest_id for row in rows} | {row.default_id for row in rows}
-    versions = Version.objects.select_related("environment").defer("environment__lock").in_bulk(keys - {None})
-    builds = Build.objects.shown().in_bulk([row.build_id for row in rows])
-    return [_module(row, versions, builds) for row in rows]
+    return [_module(row) for row in shown(rows)]
 
 
-def _module(row: Any, versions: dict[int, Version], builds: dict[int, Build]) -> dict[str, Any]:
-    default, latest = versions.get(row.default_id), versions[row.latest_id]
-    described, made = default or latest, builds.get(row.build_id)
+def _module(row: ShownModule) -> dict[str, Any]:
+    described = row.described
     return {
-        "id": row.pk,
-        "name": row.name,
-        "status": _status(default, made),
+        "id": row.module.pk,
+        "name": row.module.name,
+        "status": row.status,
         **{key: described.metadata[key] for key in OF_METADATA},
         "arguments_schema": described.arguments_schema,
-        "default": version(default) if default else None,
-        "latest": version(latest),
-        "build": build(made) if made else None,
-        "created_at": iso(row.created_at),
+        "default": version(row.default) if row.default else None,
+        "latest": version(row.latest),
+        "build": build(row.build) if row.build else None,
+        "created_at": iso(row.module.created_at),
     }
-
-
-def _status(default: Version | None, made: Build | None) -> str:
-    if default is not None and default.environment_id is not None:
-        return "installed"
-    return "error" if made and made.state in {BuildState.FAILED, BuildState.CANCELLED} else "pending"
 
 
 def execution(row: Execution) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from app.executions import services as executions
 from app.executions.models import Execution, ExecutionArtifact, Role
 from app.executions.states import State
 from app.modules import services as modules
-from app.modules.models import Build, BuildState, Module, Version
+from app.modules.models import Version
+from app.wire.shown import ShownModule
 from app.wire.times import amda
 
 INSTALL = ("model_version", "python_version", "files", "executable", "pre_process", "post_process")
-BUILD_STATUS = {BuildState.FAILED: "error", BuildState.CANCELLED: "error"}
+LOG_MOST = 2**20  # bytes of a build's log within a module
 ROLES = {Role.OUTPUT: 0, Role.ANNEX: 1}
 
 
@@ -26,10 +27,10 @@ class Dialect(Protocol):
 
     statuses: Mapping[Any, str]
 
-    def module(self, module: Module, version: Version, build: Build | None) -> dict[str, Any]:
-        """One module."""
+    def module(self, row: ShownModule, version: Version) -> dict[str, Any]:
+        """One module as this version of it describes it."""
 
-    def module_in_list(self, module: Module, version: Version, build: Build | None) -> dict[str, Any] | None:
+    def module_in_list(self, row: ShownModule) -> dict[str, Any] | None:
         """One module of the list; None to leave it out."""
 
     def task(self, execution: Execution) -> dict[str, Any]:
@@ -58,13 +59,13 @@ class New:
         State.CANCELLED: "terminated",
     }
 
-    def module(self, module: Module, version: Version, build: Build | None) -> dict[str, Any]:
-        shown = _module(module, version, build)
+    def module(self, row: ShownModule, version: Version) -> dict[str, Any]:
+        shown = _module(row, version)
         shown["install"]["requirements"] = version.metadata["install"]["requirements_file"] or "requirements.txt"
         return shown
 
-    def module_in_list(self, module: Module, version: Version, build: Build | None) -> dict[str, Any] | None:
-        return self.module(module, version, build)
+    def module_in_list(self, row: ShownModule) -> dict[str, Any] | None:
+        return self.module(row, row.described)
 
     def task(self, execution: Execution) -> dict[str, Any]:
         main = execution.version.metadata["output"]["filename"]
@@ -87,16 +88,16 @@ class Old:
 
     statuses: Mapping[Any, str] = {**New.statuses, State.QUEUED: "running", State.SUBMITTED: "running"}
 
-    def module(self, module: Module, version: Version, build: Build | None) -> dict[str, Any]:
-        shown = _module(module, version, build)
+    def module(self, row: ShownModule, version: Version) -> dict[str, Any]:
+        shown = _module(row, version)
         install = version.metadata["install"]
         shown["install"] |= {"requirements": install["requirements"], "requirements_file": install["requirements_file"]}
-        execution = getattr(build, "execution", None)
-        log = executions.log(execution) if execution else b""
+        execution = getattr(row.build, "execution", None)
+        log = executions.log(execution, limit=LOG_MOST) if execution else b""
         return shown | {"build_log": log.decode(errors="replace")}
 
-    def module_in_list(self, module: Module, version: Version, build: Build | None) -> dict[str, Any] | None:
-        return {"id": module.pk, "name": module.name} if _status(module, build) == "installed" else None
+    def module_in_list(self, row: ShownModule) -> dict[str, Any] | None:
+        return {"id": row.module.pk, "name": row.module.name} if row.status == "installed" else None
 
     def task(self, execution: Execution) -> dict[str, Any]:
         shown = _task(execution, self.statuses)
@@ -125,8 +126,8 @@ def states_of(status: str, dialect: Dialect) -> list[State]:
     return [state for state, word in dialect.statuses.items() if word == status]
 
 
-def _module(module: Module, version: Version, build: Build | None) -> dict[str, Any]:
-    metadata = version.metadata
+def _module(row: ShownModule, version: Version) -> dict[str, Any]:
+    module, metadata = row.module, version.metadata
     return {
         "id": module.pk,
         "name": module.name,
@@ -135,17 +136,10 @@ def _module(module: Module, version: Version, build: Build | None) -> dict[str, 
         "description": metadata["description"],
         "git_url": version.source_url,
         "commit": version.commit,
-        "status": _status(module, build),
+        "status": row.status,
         **{key: metadata[key] for key in ("args", "hyperparameters", "defaults", "output", "annexes_outputs")},
         "install": {key: metadata["install"][key] for key in INSTALL},
     }
-
-
-def _status(module: Module, build: Build | None) -> str:
-    """OLD's word for what can be done with a module: it stays `installed` while a newer version is being built."""
-    if module.default_id is not None and module.default is not None and module.default.environment_id is not None:
-        return "installed"
-    return BUILD_STATUS.get(BuildState(build.state), "pending") if build else "pending"
 
 
 def _task(execution: Execution, statuses: Mapping[Any, str]) -> dict[str, Any]:

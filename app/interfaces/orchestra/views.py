@@ -13,12 +13,13 @@ from app.executions.states import State
 from app.interfaces.orchestra.dialects import Dialect, New, states_of
 from app.interfaces.orchestra.sources import allowed
 from app.modules import services
-from app.modules.models import Build, Module, ModuleQuerySet, Version
+from app.modules.models import Module
 from app.wire import lookups, results
 from app.wire.endpoints import endpoint
 from app.wire.errors import Refusal
 from app.wire.paging import window
 from app.wire.reading import parameters
+from app.wire.shown import shown
 
 BUILD_PARAMETERS = ("url", "ref", "subdirectory")
 
@@ -26,18 +27,17 @@ BUILD_PARAMETERS = ("url", "ref", "subdirectory")
 @endpoint("GET")
 def modules(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
     """The list of modules."""
-    shown = (dialect.module_in_list(*row) for row in _with_versions(Module.objects.with_latest()))
-    return JsonResponse([row for row in shown if row is not None], safe=False)
+    rows = (dialect.module_in_list(row) for row in shown(Module.objects.with_latest()))
+    return JsonResponse([row for row in rows if row is not None], safe=False)
 
 
 @endpoint("GET")
 def module(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpResponseBase:
     """One module, or with `?version=` that version of it."""
     found = lookups.module(module_id, modules=Module.objects.with_latest())
-    ((_, version, build),) = _with_versions(Module.objects.with_latest().filter(pk=found.pk))
-    if name := request.GET.get("version"):
-        version = lookups.version(found, name)
-    return JsonResponse(dialect.module(found, version, build))
+    (row,) = shown([found])
+    version = lookups.version(found, name) if (name := request.GET.get("version")) else row.described
+    return JsonResponse(dialect.module(row, version))
 
 
 @endpoint("GET", "POST", changing=True)
@@ -74,8 +74,8 @@ def tasks(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
     headers = {"Orchestra-Total": str(total)}
     if link := ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items() if address):
         headers["Link"] = link
-    shown = [dialect.task_in_list(execution) for execution in chosen.prefetch_related("artifacts")[page.part]]
-    return JsonResponse(shown, safe=False, headers=headers)
+    rows = [dialect.task_in_list(execution) for execution in chosen.prefetch_related("artifacts")[page.part]]
+    return JsonResponse(rows, safe=False, headers=headers)
 
 
 @endpoint("GET")
@@ -141,12 +141,3 @@ def _built(registrations: list[services.Registration]) -> HttpResponseBase:
         for registration in registrations
     ]
     return JsonResponse(data | {"modules": rows})
-
-
-def _with_versions(modules: ModuleQuerySet) -> list[tuple[Module, Version, Build | None]]:
-    """Each module with the version that it shows (its default, else its newest) and its newest build."""
-    found = list(modules)
-    wanted = [module.default_id or module.latest_id for module in found]
-    versions = Version.objects.select_related("module", "environment").defer("environment__lock").in_bulk(wanted)
-    builds = Build.objects.select_related("execution").in_bulk([module.build_id for module in found])
-    return [(module, versions[key], builds.get(module.build_id)) for module, key in zip(found, wanted, strict=True)]
