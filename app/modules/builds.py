@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 GRANT = "build"  # the annotation `orchestra/grant` of the build's nodes
-REPORT_MAX_BYTES = 10 * 2**20
 _KNOWN_ENVIRONMENTS = 200  # the newest ones whose tried imports a build is told
 _LOCATIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_FIND_LINKS")  # variables that name files of this machine
 
@@ -101,11 +100,12 @@ def build_passed(build: Build, *, report: Mapping[str, Any], staging: Path) -> E
     `report` is a node's word: its digest is computed again. Raises `Faulty` if it or the staged folder is not right.
     """
     interpreter = find(build.version.metadata["install"]["python_version"])
-    lock, imports = report.get("lock"), report.get("imports")
+    words = report if isinstance(report, Mapping) else {}
+    lock, imports = words.get("lock"), words.get("imports")
     if not isinstance(lock, str) or not isinstance(imports, list) or not all(isinstance(one, str) for one in imports):
         raise fault("report", "the build's report is not what orchestra-build writes")
     digest = environment_digest(python_version=interpreter.version, platform=interpreter.platform, lock=lock)
-    if digest != report.get("digest"):
+    if digest != words.get("digest"):
         raise fault("report", "the build's environment is not the one that its lock makes; rebuild the module")
     _take_environment(staging / "environment", images.location(digest))
     _take(staging / "bytecode", trees.bytecode_location(build.version.tree_digest, interpreter.cache_tag))

@@ -39,6 +39,7 @@ __all__ = [
     "InUse",
     "NoInterpreter",
     "Registration",
+    "Source",
     "UnknownImage",
     "UploadSource",
     "arguments",

@@ -147,7 +147,7 @@ def test_an_archive_without_a_module_is_told() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "../evil.py", "a/../../evil.py", "/etc/evil", "a//b", "./a", "C:\\evil", "a\\..\\..\\evil", "a\nb", 
+        "../evil.py", "a/../../evil.py", "/etc/evil", "a//b", "./a", "C:\\evil", "a\\..\\..\\evil", "a\nb",
         ".GIT/config", "x/" * 600 + "y", "x" * 300,
     ],
 )  # fmt: skip
