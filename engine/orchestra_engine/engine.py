@@ -30,7 +30,7 @@ from .loop import Loop
 from .nodes import Nodes
 from .operate import locks
 from .pod import PodStatus
-from .sandbox import choose, plain
+from .sandbox import cgroup, choose, plain
 from .store import BadName, LostClaim, Record, Store
 from .workflow import finished, new_status
 
@@ -133,6 +133,7 @@ class Engine:
         self.store.empty_trash()
         self.sandbox = choose(config.sandbox, root)
         config.images.links = root / ".images"
+        group = cgroup.delegated(cgroup.own())
         self.loop = Loop()
         self.nodes = Nodes(
             loop=self.loop,
@@ -144,6 +145,7 @@ class Engine:
             grace=config.grace_seconds,
             keep_scratch=config.keep_scratch,
             most=config.max_pods or max(8, 4 * (os.cpu_count() or 1)),
+            cgroup=str(group) if group and cgroup.divide(group) else "",
         )
         self.cluster = cluster.Cluster(root)
         self._runs: dict[str, _Run] = {}

@@ -34,6 +34,7 @@ class Nodes:
     grace: float
     keep_scratch: bool
     most: int  # nodes at a time
+    cgroup: str = ""  # a delegated cgroup v2 that has been divided
     _queue: deque[Path] = field(default_factory=deque, init=False)
     _busy: set[Path] = field(default_factory=set, init=False)
 
@@ -89,6 +90,7 @@ class Nodes:
             grant=record.grants.get(pod.grant, {}) if pod.grant else {},
             limits=self.limits,
             keep_scratch=self.keep_scratch,
+            cgroup=self.cgroup,
         )
         write_atomically(folder / "pod.json", json.dumps(asdict(task)).encode(), sync=False)
         self._queue.append(folder)

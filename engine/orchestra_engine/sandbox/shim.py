@@ -23,7 +23,7 @@ from typing import Any
 
 from ..artifacts import Repository, TooLarge, human
 from ..pod import PATH_MARK, Container, Pod, PodStatus, from_dict
-from . import files, limits, linux, plain, private_root
+from . import cgroup, files, limits, linux, plain, private_root
 from .program import Program, environment, expand
 from .supervise import RESULT_BYTES, Supervisor, Tree, end_everything
 
@@ -45,6 +45,7 @@ class Task:
     grant: dict[str, Any] = field(default_factory=dict)  # {writable, readonly, env}
     limits: dict[str, int] = field(default_factory=dict)
     keep_scratch: bool = False
+    cgroup: str = ""  # a delegated cgroup v2, if there is one
 
 
 class KillRequested(Exception):
@@ -92,6 +93,7 @@ class Shim:
         self.private = task.sandbox == "private"
         self.volumes: dict[str, dict[str, Path]] = {}  # container → path inside → folder on disk
         self.views: dict[str, files.View] = {}
+        self.group: cgroup.Group | None = None
         self.terminated = False
         self.interruptible = True
         self.started_at = time.time()
@@ -132,6 +134,7 @@ class Shim:
             trees = self._trees()
             self.interruptible = False
             self._supervise(trees)
+            self._blame_memory(trees)
             self.interruptible = True
             if self.terminated:
                 raise KillRequested
@@ -229,6 +232,26 @@ class Shim:
             for each in self.pod.containers
         ]
 
+    def _enter_group(self) -> None:
+        if self.task.cgroup:
+            self.group = cgroup.Group(Path(self.task.cgroup), f"{self.pod.node_id}.{os.getpid()}")
+            processes = {**self.task.limits, **self.pod.limits}.get("processes")
+            with contextlib.suppress(OSError):  # the watch over the tree remains
+                self.group.enter(self.pod.containers, processes)
+
+    def _blame_memory(self, trees: list[Tree]) -> None:
+        if self.group is None or not self.group.out_of_memory():
+            return
+        total = sum(tree.container.memory_bytes or 0 for tree in trees)
+        for tree in trees:
+            if tree.phase == "Failed" and not tree.limit:
+                tree.limit, tree.message = "memory", f"memory limit of {human(total)} exceeded"
+
+    def leave_group(self) -> None:
+        """Give the node's cgroup back, once nothing but this process is in it."""
+        if self.group is not None:
+            self.group.leave()
+
     def _supervise(self, trees: list[Tree]) -> None:
         supervisor = Supervisor(
             trees=trees,
@@ -237,6 +260,7 @@ class Shim:
             wakeup=self.wakeup,
             kill_wanted=lambda: float(self._kill_order()["grace"]) if self.terminated else None,
         )
+        self._enter_group()
         try:
             supervisor.run()
         finally:
@@ -382,6 +406,8 @@ def run(folder: Path) -> None:
         node = folder.name if shim is None else shim.pod.node_id
         text = f"the shim failed: {traceback.format_exc(limit=-3)}"
         status = PodStatus(node_id=node, phase="Error", message=text, finished_at=time.time())
+    if shim is not None:
+        shim.leave_group()
     _write_exit(folder, reserve, status)
     if shim is not None and not shim.task.keep_scratch:
         _discard(shim.scratch, Path(shim.task.trash))

@@ -154,7 +154,7 @@ def test_archives_cannot_write_outside_their_input(make: Make, sandbox: str, tmp
         status = bench.run(pod(f"w-{number}", args=["true"], inputs=[artifact]))
         assert status.phase == "Error", name
         assert status.message.startswith("init: Error (exit code 64): artifact in failed to load: member"), name
-    assert not list(tmp_path.rglob("escaped"))
+    assert not [folder for folder, _, files in os.walk(tmp_path) if "escaped" in files]
 
 
 def test_an_input_is_a_copy_that_the_node_may_spoil(make: Make, sandbox: str) -> None:
