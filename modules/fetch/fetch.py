@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parameters", default="", help="ids, as a JSON list or between commas")
     parser.add_argument("--format", default="parquet", help="parquet, csv or cdf; parquet is written in any case")
     parser.add_argument("--name", default="data", help="name of the file that --parameters make")
-    parser.add_argument("--inputs", default="", help="the inputs of a module's metadata.json, one file for each")
+    parser.add_argument(
+        "--inputs", default="", help="the inputs of a module's metadata.json, one file for each; wins over --parameters"
+    )
     parser.add_argument("--server", default="", help=f"AMDA's address; else ORCHESTRA_AMDA_URL, else {AMDA}")
     parser.add_argument("--attempts", type=int, default=3, help="how often AMDA is asked before giving up")
     parser.add_argument("--backoff", type=float, default=2.0, help="seconds before the second attempt, then doubled")
@@ -81,14 +83,16 @@ class Job:
 def _checked(options: argparse.Namespace) -> Job:
     start, stop = request.interval(options.start, options.stop)
     server = request.server(options.server or os.environ.get("ORCHESTRA_AMDA_URL", "") or AMDA)
-    if bool(options.inputs) == bool(options.parameters):
-        raise Permanent("either --parameters or --inputs is needed, and not both")
+    if not options.inputs and not options.parameters:
+        raise Permanent("--parameters or --inputs is needed")
     if options.attempts < 1 or not 0 <= options.backoff < math.inf:
         raise Permanent("--attempts must be at least 1 and --backoff not negative")
     if options.inputs:
         inputs = request.from_inputs(options.inputs)
     else:
         inputs = request.from_parameters(options.parameters, name=options.name, output_format=options.format)
+    for item in inputs:
+        item.around(start, stop)
     return Job(
         inputs=inputs,
         start=start,
@@ -130,7 +134,7 @@ def _fetch(amda: Amda, kept: Kept | None, job: Job, account: surroundings.Accoun
     common = _common(amda, account)
     written: list[dict[str, Any]] = []
     for item, parameters in zip(job.inputs, described, strict=True):
-        start, stop = job.start - item.before, job.stop + item.after
+        start, stop = item.around(job.start, job.stop)
         series = [(parameter, _got(amda, kept, parameter, start, stop)) for parameter in parameters]
         written += _write(item, series, start, stop, job.folder, common)
     (job.folder / "provenance.json").write_text(json.dumps({**common, "files": written}, indent=2) + "\n")

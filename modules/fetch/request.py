@@ -14,7 +14,7 @@ from faults import Permanent
 
 FORMATS = ("parquet", "csv", "cdf")
 _KEYS = ("name", "source", "parameters", "format", "before_seconds", "after_seconds", "description")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 _TEN_YEARS = 10 * 366 * 86400
 
 
@@ -27,6 +27,13 @@ class Input:
     formats: tuple[str, ...] = ("parquet",)
     before: timedelta = timedelta()
     after: timedelta = timedelta()
+
+    def around(self, start: datetime, stop: datetime) -> tuple[datetime, datetime]:
+        """The interval with this input's margins; raises Permanent if it leaves the calendar."""
+        try:
+            return start - self.before, stop + self.after
+        except OverflowError:
+            raise Permanent(f"--inputs: {self.name}: the interval with its margins leaves the calendar") from None
 
 
 def moment(text: str, *, name: str) -> datetime:
@@ -146,7 +153,7 @@ def _check_parameters(value: Any, where: str, faults: list[str]) -> None:
 
 def _check_name(value: Any, where: str, faults: list[str]) -> None:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        faults.append(f"{where}: {value!r} is not a name of letters, digits, '_', '.' and '-'")
+        faults.append(f"{where}: {value!r} is not a name of letters, digits, '_' and '-'")
     elif value == "provenance":
         faults.append(f"{where}: 'provenance' is the name of the file that tells where the data come from")
 
