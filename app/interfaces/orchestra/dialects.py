@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from app.executions import services as executions
+from app.executions.manifests import declared_arguments
 from app.executions.models import Execution, ExecutionArtifact, Role
 from app.executions.states import State
 from app.modules import services as modules
@@ -166,9 +167,8 @@ def _task(execution: Execution, statuses: Mapping[Any, str]) -> dict[str, Any]:
 
 def command(execution: Execution) -> str:
     """The module's command line as the contract defines it, for people to read."""
-    options = [
-        part for name, value in execution.arguments.items() if value is not None for part in (f"--{name}", str(value))
-    ]
+    declared = declared_arguments(execution.version, execution.arguments)
+    options = [part for name, value in declared for part in (f"--{name}", value)]
     times = ["--start", str(amda(execution.start)), "--stop", str(amda(execution.stop))]
     executable = f"{execution.version.metadata['install']['executable']}.py"
     return shlex.join(["python", executable, "/work/out", *options, *times])

@@ -111,13 +111,13 @@ def test_objects_carry_the_keys_of_both_dialects() -> None:
     old = Client().get(f"/module/{module.pk}").json()
     assert old["install"]["requirements"] == []
     assert "build_log" in old
-    task = Client().get(f"/modules/{module.pk}/run?{RUN}&threshold=0.25").json()
+    task = Client().get(f"/modules/{module.pk}/run?{RUN}&depth=3&threshold=0.25").json()
     assert task["task"] == task["id"]
     assert task["moduleId"] == str(task["module_id"]) == str(module.pk)
     assert (task["start"], task["stop"]) == ("2001-03-28T00:00:00", "2001-03-28T12:00:00")
-    assert task["arguments"] == {"threshold": 0.25}
+    assert task["arguments"] == {"threshold": 0.25, "depth": 3}
     assert task["cmd"] == (
-        "python storms.py /work/out --threshold 0.25 --start 2001-03-28T00:00:00 --stop 2001-03-28T12:00:00"
+        "python storms.py /work/out --threshold 0.25 --depth 3 --start 2001-03-28T00:00:00 --stop 2001-03-28T12:00:00"
     )
 
 
