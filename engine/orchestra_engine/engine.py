@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import secrets
 import time
 import uuid
@@ -144,7 +145,10 @@ class Engine:
             limits=dict(config.limits),
             grace=config.grace_seconds,
             keep_scratch=config.keep_scratch,
-            most=config.max_pods or max(8, 4 * (os.cpu_count() or 1)),
+            most=min(
+                config.max_pods or max(8, 4 * (os.cpu_count() or 1)),
+                max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200),  # each running node takes a descriptor
+            ),
             cgroup=str(group) if group and cgroup.divide(group) else "",
         )
         self.cluster = cluster.Cluster(root)
@@ -379,7 +383,8 @@ class Engine:
 
     def _observations(self) -> list[Observation]:
         changed, self._changed = self._changed, {}
-        return [Observation(name=name, uid=uid, workflow=self.get(name)) for name, uid in changed.items()]
+        seen = ((name, uid, self.get(name)) for name, uid in changed.items())
+        return [Observation(name=n, uid=uid, workflow=dict(found) if found else None) for n, uid, found in seen]
 
     def _patience(self, end: float | None) -> float | None:
         now, wall = time.monotonic(), time.time()

@@ -95,7 +95,7 @@ class Shim:
         self.views: dict[str, files.View] = {}
         self.group: cgroup.Group | None = None
         self.terminated = False
-        self.interruptible = True
+        self.interruptible = False
         self.started_at = time.time()
         self.wakeup = self._signals()
 
@@ -125,7 +125,8 @@ class Shim:
         """Run the node; every failure becomes a PodStatus."""
         trees: list[Tree] = []
         try:
-            if (self.folder / "kill").exists():
+            self.interruptible = True
+            if self.terminated or (self.folder / "kill").exists():
                 raise KillRequested
             try:
                 self._lay_out()

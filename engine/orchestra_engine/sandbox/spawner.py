@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -48,12 +49,23 @@ def serve(connection: socket.socket) -> None:
             message = connection.recv(MESSAGE_BYTES)
             if not message:
                 return
-            pid = os.fork()
+            pid = fork()
             if pid == 0:
                 _become_shim(connection, (wake_read, wake_write), Path(os.fsdecode(message)))
             pidfd = os.pidfd_open(pid)
             connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
             os.close(pidfd)
+
+
+def fork() -> int:
+    """os.fork, tried again for as long as the machine has no room for another process."""
+    while True:
+        try:
+            return os.fork()
+        except OSError:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+            time.sleep(0.1)
 
 
 def _become_shim(connection: socket.socket, wake: tuple[int, int], folder: Path) -> None:
