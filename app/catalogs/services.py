@@ -46,9 +46,9 @@ def enter(
         with writing():
             discard(Catalog.objects.filter(pk=catalog.pk))
         raise
-    catalog.start, catalog.stop, catalog.event_count, width = summary
+    catalog.start, catalog.stop, catalog.event_count, values = summary
     if type_ == CatalogType.CAT:
-        catalog.columns = _columns(declared, width=width, output=output)
+        catalog.columns = _columns(declared, values=values, output=output)
     with writing():
         catalog.save(update_fields=["start", "stop", "event_count", "columns"])
     return catalog
@@ -62,32 +62,35 @@ def _rows(type_: CatalogType, lines: Iterable[bytes], columns: list[dict[str, An
 
 def _enter_events(
     catalog: Catalog, rows: Iterator[formats.Row], writing: Writing
-) -> tuple[datetime | None, datetime | None, int, int]:
-    """First start, last stop, number of events, and number of values of the first event."""
+) -> tuple[datetime | None, datetime | None, int, list[formats.Value]]:
+    """First start, last stop, number of events, and the values of the first event."""
     start = stop = None
-    count = width = 0
+    count = 0
+    values: list[formats.Value] = []
     while chunk := list(itertools.islice(rows, CHUNK)):
         events = [
             Event(catalog=catalog, position=count + index, start=row.start, stop=row.stop, values=row.values)
             for index, row in enumerate(chunk)
         ]
-        width = width or len(chunk[0].values)
+        values = values or chunk[0].values
         count += len(events)
         first, last = min(row.start for row in chunk), max(row.stop for row in chunk)
         start = first if start is None else min(start, first)
         stop = last if stop is None else max(stop, last)
         with writing():
             Event.objects.bulk_create(events, batch_size=_BATCH)
-    return start, stop, count, width
+    return start, stop, count, values
 
 
-def _columns(declared: list[dict[str, Any]], *, width: int, output: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The columns of a catalog: those declared, numbered ones where there are none, and the classes of the first."""
-    columns = declared or [{"name": f"param_{index}", "type": "str", "unit": ""} for index in range(width)]
-    if columns and output.get("classmap"):
-        more = {key: output[key] for key in ("classmap", "colormap") if output.get(key)}
-        columns = [columns[0] | more, *columns[1:]]
-    return columns
+def _columns(
+    declared: list[dict[str, Any]], *, values: list[formats.Value], output: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The columns of a catalog: those declared, else what the first event looks like; the first one has the classes."""
+    classes = {key: output[key] for key in ("classmap", "colormap") if output.get(key)}
+    columns = declared or formats.catalog.columns_of(values, **classes)
+    if classes and not columns:
+        columns = [{"name": "classes", "type": "str", "unit": ""}]
+    return [columns[0] | classes, *columns[1:]] if columns else []
 
 
 def discard(catalogs: Any) -> None:

@@ -18,7 +18,7 @@ from django.db import transaction
 from app.artifacts import repository
 from app.artifacts.models import Artifact
 from app.catalogs import services as catalogs
-from app.catalogs.formats import Malformed
+from app.catalogs.formats import Malformed, read_lines
 from app.catalogs.models import Catalog
 from app.executions import explanations
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind, Role
@@ -262,4 +262,4 @@ def _malformed(name: str, error: Malformed) -> str:
 
 def _lines(key: str) -> Iterator[bytes]:
     with repository.open_object(key) as file:
-        yield from file
+        yield from read_lines(file)

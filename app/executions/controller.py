@@ -74,8 +74,9 @@ class Controller:
         self._listener = Listener("controller")
         self._holder = Holder(queue, lost=self.interrupt)
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="conclude")
-        self._held: set[int] = set()
-        self._endings: dict[int, _Ending] = {}
+        self._held: set[str] = set()  # names of the Workflows that the engine has, or is about to get
+        self._look = True  # whether there is more room in the engine than at the last look
+        self.endings: dict[int, _Ending] = {}  # what is being concluded, by execution
         self._cancels: dict[str, str] = {}
         self._written_at: dict[str, float] = {}
         self._late: dict[str, Observation] = {}
@@ -152,7 +153,7 @@ class Controller:
     def idle(self) -> bool:
         """Whether nothing is queued that could run, and nothing runs."""
         waits = Execution.objects.live().filter(queue=self.queue)
-        return not self._endings and not waits.exists()
+        return not self.endings and not waits.exists()
 
     # --- the loop -----------------------------------------------------------------------------------------------
     def turn(self, *, timeout: float = TICK) -> None:
@@ -172,8 +173,12 @@ class Controller:
             self._reconcile_at = 0.0  # what was reported is asked for again
             raise
         now = time.monotonic()
-        freed = self._reap(now)
-        if self._drain() or freed or now >= self._tick_at:
+        if now >= self._reconcile_at:
+            self._reconcile_at = now + RECONCILE
+            self.reconcile()
+        self._reap(now)
+        if self._drain() or self._look or now >= self._tick_at:
+            self._look = False
             self._pass_on_cancels()
             self._submit_ready()
         if now >= self._tick_at:
@@ -186,12 +191,9 @@ class Controller:
         for observation in [one for one in self._late.values() if now - self._written_at[one.name] > _MANY_NODES_PAUSE]:
             del self._late[observation.name]
             self._observe(observation)
-        if now >= self._reconcile_at:
-            self._reconcile_at = now + RECONCILE
-            self.reconcile()
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE
-            self._prune()
+            self.prune_now()
 
     def _drain(self) -> bool:
         with contextlib.suppress(BlockingIOError):
@@ -238,7 +240,7 @@ class Controller:
 
     def _hand_over(self, execution: Execution, submission: manifests.Submission) -> None:
         """Give a taken attempt to the engine; doing it again is harmless."""
-        self._held.add(execution.pk)
+        self._held.add(workflow_name(execution))
         try:
             for key, content in submission.objects.items():
                 repository.write(key, content)
@@ -261,7 +263,7 @@ class Controller:
         attempt = Attempt.objects.select_related("execution__build").get(execution=execution, number=execution.attempt)
         verdict = collection.Verdict(state=State.FAILED, reason=reason, message=message)
         collection.write(attempt, verdict, claim=self.claim)
-        self._held.discard(execution.pk)
+        self._let_go(workflow_name(execution))
 
     # --- what is held -------------------------------------------------------------------------------------------
     def reconcile(self) -> None:
@@ -276,16 +278,17 @@ class Controller:
             .select_related("version__module", "version__environment", "fetch_version__environment", "build__version")
             .select_related("schema_version")
         )
-        self._held = {execution.pk for execution in held}
+        self._held = {workflow_name(execution) for execution in held}
+        self._look = True
         for execution in held:
-            if execution.pk in self._endings:
+            if execution.pk in self.endings:
                 continue
             seen = self.engine.get(name=workflow_name(execution))
             if seen.status is not None:
                 self._observe(seen)
             elif self._was_seen(execution):
                 lost(execution, claim=self.claim)
-                self._held.discard(execution.pk)
+                self._let_go(workflow_name(execution))
             else:
                 self._hand_over_again(execution)
 
@@ -302,7 +305,7 @@ class Controller:
                 state=State.CANCELLED, reason="Cancelled", message="cancelled before it started"
             )
             collection.write(attempt, verdict, claim=self.claim)
-            self._held.discard(execution.pk)
+            self._let_go(workflow_name(execution))
             return
         try:
             submission = manifests.submission(execution)
@@ -340,8 +343,10 @@ class Controller:
         self._late.pop(observation.name, None)
         self._written_at[observation.name] = now
         ended = observe(observation, claim=self.claim)
-        if ended and ended.execution not in self._endings:
-            self._endings[ended.execution] = ending = _Ending(execution=ended.execution, ended=ended)
+        if observation.status is None:
+            self._let_go(observation.name)
+        if ended and ended.execution not in self.endings:
+            self.endings[ended.execution] = ending = _Ending(execution=ended.execution, ended=ended)
             self._conclude(ending)
 
     def _conclude(self, ending: _Ending) -> None:
@@ -349,19 +354,22 @@ class Controller:
         ending.future = self._pool.submit(_conclude, ending.ended, self.claim)
         ending.future.add_done_callback(lambda _: self.interrupt())
 
-    def _reap(self, now: float) -> bool:
-        """Take note of what has been concluded; True if there is room for more."""
-        freed = False
-        for ending in list(self._endings.values()):
+    def _let_go(self, name: str) -> None:
+        """There is room for another Workflow now."""
+        self._held.discard(name)
+        self._written_at.pop(name, None)
+        self._late.pop(name, None)
+        self._look = True
+
+    def _reap(self, now: float) -> None:
+        """Take note of what has been concluded."""
+        for ending in list(self.endings.values()):
             if ending.future is None:
                 if now >= ending.again_at:
                     self._conclude(ending)
             elif ending.future.done() and self._is_over(ending, now):
-                del self._endings[ending.execution]
-                self._held.discard(ending.execution)
-                self._written_at.pop(ending.ended.name, None)
-                freed = True
-        return freed
+                del self.endings[ending.execution]
+                self._let_go(ending.ended.name)
 
     def _is_over(self, ending: _Ending, now: float) -> bool:
         """Whether a conclusion has come to its end; else it is tried again later. Raises `LostClaim`."""
@@ -385,7 +393,7 @@ class Controller:
         return True
 
     # --- tidying up ---------------------------------------------------------------------------------------------
-    def _prune(self) -> None:
+    def prune_now(self) -> None:
         """Let the engine forget Workflows that ended long ago, once their logs are copied."""
         if self._pruning is not None:
             if not self._pruning.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.executions.downloads import open_artifact, zip_outputs
 from app.executions.errors import KeyConflict, ModuleInUse, NotAllowed
 from app.executions.observations import observe
 from app.executions.queries import failure, log, nodes, outputs
@@ -28,6 +29,7 @@ __all__ = [
     "log",
     "nodes",
     "observe",
+    "open_artifact",
     "outputs",
     "rebuild",
     "register",
@@ -37,4 +39,5 @@ __all__ = [
     "resubmit",
     "retry",
     "wake",
+    "zip_outputs",
 ]

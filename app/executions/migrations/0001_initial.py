@@ -6,137 +6,278 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('artifacts', '0001_initial'),
-        ('modules', '0001_initial'),
-        ('schemas', '0001_initial'),
+        ("artifacts", "0001_initial"),
+        ("modules", "0001_initial"),
+        ("schemas", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Lease',
+            name="Lease",
             fields=[
-                ('queue', models.CharField(max_length=63, primary_key=True, serialize=False)),
-                ('holder', models.CharField(blank=True, help_text='host, process id and a random word', max_length=255)),
-                ('epoch', models.BigIntegerField(default=0, help_text='grows with each takeover; the `claim` on executions')),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ("queue", models.CharField(max_length=63, primary_key=True, serialize=False)),
+                (
+                    "holder",
+                    models.CharField(blank=True, help_text="host, process id and a random word", max_length=255),
+                ),
+                (
+                    "epoch",
+                    models.BigIntegerField(default=0, help_text="grows with each takeover; the `claim` on executions"),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Execution',
+            name="Execution",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('prediction', 'Prediction'), ('build', 'Build'), ('schema', 'Schema')], max_length=10)),
-                ('start', models.DateTimeField(help_text='of the data, inclusive', null=True)),
-                ('stop', models.DateTimeField(help_text='of the data, exclusive', null=True)),
-                ('arguments', models.JSONField(default=dict, help_text='checked, defaults filled in')),
-                ('idempotency_key', models.CharField(max_length=255, null=True)),
-                ('request_digest', models.CharField(blank=True, help_text='SHA-256 of what was asked', max_length=64)),
-                ('state', models.CharField(choices=[('QUEUED', 'Queued'), ('SUBMITTED', 'Submitted'), ('RUNNING', 'Running'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('CANCELLED', 'Cancelled'), ('LOST', 'Lost')], default='QUEUED', max_length=9)),
-                ('reason', models.CharField(blank=True, help_text='one word for programs, as OutputMissing', max_length=63)),
-                ('message', models.TextField(blank=True, help_text='for people: why it waits, or why it ended so')),
-                ('attempt', models.PositiveIntegerField(default=1)),
-                ('cancel_request', models.CharField(choices=[('NONE', 'None'), ('STOP', 'Stop'), ('TERMINATE', 'Terminate')], default='NONE', max_length=9)),
-                ('queue', models.CharField(default='default', max_length=63)),
-                ('priority', models.IntegerField(default=0)),
-                ('not_before', models.DateTimeField(null=True)),
-                ('claim', models.BigIntegerField(default=0, help_text='epoch of the lease that works on it')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('submitted_at', models.DateTimeField(null=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('build', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='execution', to='modules.build')),
-                ('fetch_version', models.ForeignKey(help_text='of `fetch`, if it has inputs', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='modules.version')),
-                ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('schema_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='schemas.schemaversion')),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='executions', to='modules.version')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("prediction", "Prediction"), ("build", "Build"), ("schema", "Schema")], max_length=10
+                    ),
+                ),
+                ("start", models.DateTimeField(help_text="of the data, inclusive", null=True)),
+                ("stop", models.DateTimeField(help_text="of the data, exclusive", null=True)),
+                ("arguments", models.JSONField(default=dict, help_text="checked, defaults filled in")),
+                ("idempotency_key", models.CharField(max_length=255, null=True)),
+                ("request_digest", models.CharField(blank=True, help_text="SHA-256 of what was asked", max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("QUEUED", "Queued"),
+                            ("SUBMITTED", "Submitted"),
+                            ("RUNNING", "Running"),
+                            ("SUCCEEDED", "Succeeded"),
+                            ("FAILED", "Failed"),
+                            ("CANCELLED", "Cancelled"),
+                            ("LOST", "Lost"),
+                        ],
+                        default="QUEUED",
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(blank=True, help_text="one word for programs, as OutputMissing", max_length=63),
+                ),
+                ("message", models.TextField(blank=True, help_text="for people: why it waits, or why it ended so")),
+                ("attempt", models.PositiveIntegerField(default=1)),
+                (
+                    "cancel_request",
+                    models.CharField(
+                        choices=[("NONE", "None"), ("STOP", "Stop"), ("TERMINATE", "Terminate")],
+                        default="NONE",
+                        max_length=9,
+                    ),
+                ),
+                ("queue", models.CharField(default="default", max_length=63)),
+                ("priority", models.IntegerField(default=0)),
+                ("not_before", models.DateTimeField(null=True)),
+                ("claim", models.BigIntegerField(default=0, help_text="epoch of the lease that works on it")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("submitted_at", models.DateTimeField(null=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "build",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="execution",
+                        to="modules.build",
+                    ),
+                ),
+                (
+                    "fetch_version",
+                    models.ForeignKey(
+                        help_text="of `fetch`, if it has inputs",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="modules.version",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "schema_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="schemas.schemaversion"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="executions",
+                        to="modules.version",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('attempt', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('QUEUED', 'Queued'), ('SUBMITTED', 'Submitted'), ('RUNNING', 'Running'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('CANCELLED', 'Cancelled'), ('LOST', 'Lost')], max_length=9)),
-                ('message', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('execution', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='executions.execution')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("attempt", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("QUEUED", "Queued"),
+                            ("SUBMITTED", "Submitted"),
+                            ("RUNNING", "Running"),
+                            ("SUCCEEDED", "Succeeded"),
+                            ("FAILED", "Failed"),
+                            ("CANCELLED", "Cancelled"),
+                            ("LOST", "Lost"),
+                        ],
+                        max_length=9,
+                    ),
+                ),
+                ("message", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "execution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="changes", to="executions.execution"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('workflow_name', models.CharField(max_length=63, unique=True)),
-                ('workflow_uid', models.CharField(blank=True, max_length=63)),
-                ('workflow', models.JSONField(default=dict, help_text='the object as submitted')),
-                ('status', models.JSONField(default=dict, help_text="as last observed, Argo's shape")),
-                ('state', models.CharField(choices=[('QUEUED', 'Queued'), ('SUBMITTED', 'Submitted'), ('RUNNING', 'Running'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('CANCELLED', 'Cancelled'), ('LOST', 'Lost')], default='QUEUED', max_length=9)),
-                ('reason', models.CharField(blank=True, max_length=63)),
-                ('message', models.TextField(blank=True)),
-                ('failure', models.JSONField(help_text='{node, exit_code, signal, limit, message, last_lines}', null=True)),
-                ('pruned', models.BooleanField(default=False, help_text='the engine has forgotten the Workflow, the logs are kept')),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('execution', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='executions.execution')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("workflow_name", models.CharField(max_length=63, unique=True)),
+                ("workflow_uid", models.CharField(blank=True, max_length=63)),
+                ("workflow", models.JSONField(default=dict, help_text="the object as submitted")),
+                ("status", models.JSONField(default=dict, help_text="as last observed, Argo's shape")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("QUEUED", "Queued"),
+                            ("SUBMITTED", "Submitted"),
+                            ("RUNNING", "Running"),
+                            ("SUCCEEDED", "Succeeded"),
+                            ("FAILED", "Failed"),
+                            ("CANCELLED", "Cancelled"),
+                            ("LOST", "Lost"),
+                        ],
+                        default="QUEUED",
+                        max_length=9,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=63)),
+                ("message", models.TextField(blank=True)),
+                (
+                    "failure",
+                    models.JSONField(help_text="{node, exit_code, signal, limit, message, last_lines}", null=True),
+                ),
+                (
+                    "pruned",
+                    models.BooleanField(
+                        default=False, help_text="the engine has forgotten the Workflow, the logs are kept"
+                    ),
+                ),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "execution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="executions.execution"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['execution_id', 'number'],
+                "ordering": ["execution_id", "number"],
             },
         ),
         migrations.CreateModel(
-            name='ExecutionArtifact',
+            name="ExecutionArtifact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('attempt', models.PositiveIntegerField()),
-                ('name', models.CharField(help_text='path below the output folder', max_length=1024)),
-                ('role', models.CharField(choices=[('output', 'Output'), ('annex', 'Annex'), ('other', 'Other')], max_length=6)),
-                ('type', models.CharField(blank=True, help_text='TT, CAT, TS or IMAGE where declared', max_length=10)),
-                ('artifact', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='of_execution', to='artifacts.artifact')),
-                ('execution', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='artifacts', to='executions.execution')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("attempt", models.PositiveIntegerField()),
+                ("name", models.CharField(help_text="path below the output folder", max_length=1024)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("output", "Output"), ("annex", "Annex"), ("other", "Other")], max_length=6
+                    ),
+                ),
+                ("type", models.CharField(blank=True, help_text="TT, CAT, TS or IMAGE where declared", max_length=10)),
+                (
+                    "artifact",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="of_execution",
+                        to="artifacts.artifact",
+                    ),
+                ),
+                (
+                    "execution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="artifacts", to="executions.execution"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['execution_id', 'attempt', 'id'],
+                "ordering": ["execution_id", "attempt", "id"],
             },
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(condition=models.Q(('state', 'QUEUED')), fields=['queue', '-priority', 'id'], name='execution_queue'),
+            model_name="execution",
+            index=models.Index(
+                condition=models.Q(("state", "QUEUED")), fields=["queue", "-priority", "id"], name="execution_queue"
+            ),
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(fields=['state'], name='execution_state'),
+            model_name="execution",
+            index=models.Index(fields=["state"], name="execution_state"),
         ),
         migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(fields=['kind', 'id'], name='execution_kind'),
+            model_name="execution",
+            index=models.Index(fields=["kind", "id"], name="execution_kind"),
         ),
         migrations.AddConstraint(
-            model_name='execution',
-            constraint=models.UniqueConstraint(condition=models.Q(('owner', None)), fields=('idempotency_key',), name='execution_key'),
+            model_name="execution",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("owner", None)), fields=("idempotency_key",), name="execution_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='execution',
-            constraint=models.UniqueConstraint(fields=('owner', 'idempotency_key'), name='execution_owner_key'),
+            model_name="execution",
+            constraint=models.UniqueConstraint(fields=("owner", "idempotency_key"), name="execution_owner_key"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('pruned', False)), fields=['finished_at'], name='attempt_unpruned'),
+            model_name="attempt",
+            index=models.Index(condition=models.Q(("pruned", False)), fields=["finished_at"], name="attempt_unpruned"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('execution', 'number'), name='attempt_number'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(fields=("execution", "number"), name="attempt_number"),
         ),
         migrations.AddConstraint(
-            model_name='executionartifact',
-            constraint=models.UniqueConstraint(fields=('execution', 'attempt', 'name'), name='execution_artifact_name'),
+            model_name="executionartifact",
+            constraint=models.UniqueConstraint(fields=("execution", "attempt", "name"), name="execution_artifact_name"),
         ),
     ]
