@@ -19,7 +19,7 @@ from orchestra.client import FINAL, Client
 from orchestra.errors import OrchestraError
 from orchestra.waiting import explain, show_catalog
 
-from script.lib import ROOT, processes
+from script.lib import ROOT, processes, read_settings_file
 from script.lib.server import PORT, Refusal, Server, var_folder
 
 MODULE, SUBDIRECTORY = "storms", "modules/storms"
@@ -137,6 +137,7 @@ def cancel_what_runs(client: Client) -> None:
 
 def main() -> int:
     """Run the demonstration; 0 if it went well (and, without --exit, was stopped by a signal)."""
+    read_settings_file()
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
     port = int(os.environ.get("ORCHESTRA_PORT") or PORT)
     parser.add_argument("--port", type=int, default=port, help="of 127.0.0.1; 0 takes a free one (%(default)s)")

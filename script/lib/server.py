@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from script.lib import ROOT, processes
+from script.lib import ROOT, processes, read_settings_file
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -197,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run until a signal or the end of one of the two processes; the exit code is 0 only for a signal."""
+    read_settings_file()
     asked = _parser().parse_args()
     try:
         with Server(port=asked.port) as server:
