@@ -16,7 +16,7 @@ class Command(BaseCommand):
     """Writes the manifests that ship with Orchestra from their definitions."""
 
     help = "Write schemas/*.yaml from app/schemas/definitions/*.py."
-    requires_system_checks: ClassVar = []
+    requires_system_checks: ClassVar[list[str]] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
