@@ -1,0 +1,71 @@
+"""What is wrong with a Workflow, all at once: what Argo's API server or controller refuses, what cannot run here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from . import support, types
+from .fault import Fault
+from .semantics import Validation
+
+__all__ = ["Fault", "check", "controller_message"]
+
+
+def check(
+    workflow: Mapping[str, Any],
+    *,
+    secrets: Collection[str] = (),
+    configmaps: Mapping[str, Mapping[str, Any]] | None = None,
+    workflow_templates: Mapping[str, Mapping[str, Any]] | None = None,
+    grants: Collection[str] = (),
+) -> list[Fault]:
+    """All faults of a Workflow, each with its path, and the fields that are ignored (`kind`).
+
+    `secrets` and `configmaps` are those that are there, by name; a missing ConfigMap is found at run time, as in Argo.
+    """
+    faults = types.check(workflow)
+    spec = workflow.get("spec")
+    if isinstance(spec, dict):
+        if not faults:
+            faults += Validation(workflow, workflow_templates or {}).run()
+        faults += support.check(spec, secrets=secrets, grants=grants)
+        reference = (spec.get("workflowTemplateRef") or {}) if isinstance(spec.get("workflowTemplateRef"), dict) else {}
+        for name, found in _referred(spec, reference, workflow_templates or {}).items():
+            inner = found.get("spec") or {}
+            faults += support.check(inner, path=f"workflowTemplates.{name}.spec", secrets=secrets, grants=grants)
+    return faults
+
+
+def _referred(
+    spec: Mapping[str, Any], reference: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The WorkflowTemplates that a spec names, directly or through one another."""
+    found: dict[str, Mapping[str, Any]] = {}
+    waiting = [str(reference.get("name") or ""), *_references(spec)]
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in found:
+            found[name] = known[name]
+            waiting += _references(known[name].get("spec") or {})
+    return found
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        here = value.get("templateRef")
+        own = [str(here.get("name") or "")] if isinstance(here, dict) else []
+        return own + [name for item in value.values() if isinstance(item, dict | list) for name in _references(item)]
+    if isinstance(value, list):
+        return [name for item in value if isinstance(item, dict | list) for name in _references(item)]
+    return []
+
+
+def controller_message(
+    workflow: Mapping[str, Any], workflow_templates: Mapping[str, Mapping[str, Any]] | None = None
+) -> str | None:
+    """The message with which Argo's controller would fail a Workflow that its API server took; None if it would not."""
+    if types.check(workflow):
+        return None
+    faults = Validation(workflow, workflow_templates or {}).run()
+    return f"invalid spec: {faults[0].message}" if faults else None

@@ -1,0 +1,177 @@
+"""What this engine cannot run, and what it ignores: each with its path, the reason and what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from . import fields
+from .fault import Fault
+from .leaves import LOCATIONS
+
+GRANT = "orchestra/grant"
+_HERE = ("raw", "s3")
+_KEY_ONLY = ("key",)
+_EMPTY: tuple[Any, ...] = (None, False, "", [], {})
+
+
+def check(
+    spec: Mapping[str, Any], *, path: str = "spec", secrets: Collection[str] = (), grants: Collection[str] = ()
+) -> Iterator[Fault]:
+    """Go through a Workflow's spec (or a WorkflowTemplate's)."""
+    yield from _table(spec, fields.SPEC, path)
+    yield from _volumes(spec.get("volumes"), f"{path}.volumes")
+    for number, artifact in enumerate(_list(_map(spec.get("arguments")).get("artifacts"))):
+        yield from _artifact(artifact, f"{path}.arguments.artifacts[{number}]")
+    known = {volume.get("name") for volume in _list(spec.get("volumes"))}
+    for name, template in _templates(spec, path):
+        yield from _template(template, name, known, secrets, grants)
+
+
+def _list(value: Any) -> list[Any]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _templates(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All templates with their paths, inline ones too."""
+    waiting = [(f"{path}.templates[{number}]", item) for number, item in enumerate(_list(spec.get("templates")))]
+    if isinstance(spec.get("templateDefaults"), dict):
+        waiting.append((f"{path}.templateDefaults", spec["templateDefaults"]))
+    while waiting:
+        name, template = waiting.pop(0)
+        yield name, template
+        groups = template.get("steps")
+        for group, steps in enumerate(groups if isinstance(groups, list) else ()):
+            for number, step in enumerate(_list(steps)):
+                if isinstance(step.get("inline"), dict):
+                    waiting.append((f"{name}.steps[{group}][{number}].inline", step["inline"]))
+        for number, task in enumerate(_list(_map(template.get("dag")).get("tasks"))):
+            if isinstance(task.get("inline"), dict):
+                waiting.append((f"{name}.dag.tasks[{number}].inline", task["inline"]))
+
+
+def _table(value: Mapping[str, Any], table: Mapping[str, fields.Field], path: str) -> Iterator[Fault]:
+    for name, content in value.items():
+        field = table.get(name)
+        if field is None or field.fate == fields.RUN or content in _EMPTY:
+            continue
+        if field.fate == fields.REFUSED:
+            yield Fault(path=f"{path}.{name}", message=f"cannot run here: {field.why}")
+        elif not (name == "metadata" and set(_map(content)) <= {"annotations"} and _only_grant(content)):
+            yield _ignored(f"{path}.{name}", field.why)
+
+
+def _only_grant(metadata: Any) -> bool:
+    return set(_map(_map(metadata).get("annotations"))) <= {GRANT, "workflows.argoproj.io/display-name"}
+
+
+def _ignored(path: str, why: str) -> Fault:
+    return Fault(path=path, message=f"ignored: {why}", kind="ignored")
+
+
+def _volumes(volumes: Any, path: str) -> Iterator[Fault]:
+    for number, volume in enumerate(_list(volumes)):
+        kinds = [kind for kind in volume if kind != "name" and volume[kind] is not None]
+        for kind in kinds:
+            if kind == "emptyDir":
+                if _map(volume[kind]).get("sizeLimit") is not None:
+                    yield _ignored(f"{path}[{number}].emptyDir.sizeLimit", "the node's limit of output bytes counts")
+            else:
+                yield Fault(
+                    path=f"{path}[{number}].{kind}",
+                    message="cannot run here: only emptyDir volumes exist; pass files as artifacts, settings as env",
+                )
+
+
+def _template(
+    template: Mapping[str, Any], path: str, volumes: set[Any], secrets: Collection[str], grants: Collection[str]
+) -> Iterator[Fault]:
+    yield from _table(template, fields.TEMPLATE, path)
+    yield from _volumes(template.get("volumes"), f"{path}.volumes")
+    wanted = _map(_map(template.get("metadata")).get("annotations")).get(GRANT)
+    if wanted is not None and wanted not in grants:
+        yield Fault(
+            path=f"{path}.metadata.annotations.{GRANT}",
+            message=f"the grant {str(wanted)[:60]!r} is not given to this workflow; only shipped schemas may ask",
+        )
+    for side in ("inputs", "outputs"):
+        for number, artifact in enumerate(_list(_map(template.get(side)).get("artifacts"))):
+            yield from _artifact(artifact, f"{path}.{side}.artifacts[{number}]")
+    known = volumes | {volume.get("name") for volume in _list(template.get("volumes"))}
+    for kind in ("container", "script"):
+        if isinstance(template.get(kind), dict):
+            yield from _container(template[kind], f"{path}.{kind}", known, secrets)
+    inside = _map(template.get("containerSet"))
+    for number, container in enumerate(_list(inside.get("containers"))):
+        yield from _container(container, f"{path}.containerSet.containers[{number}]", known, secrets)
+    if inside.get("retryStrategy") is not None:
+        yield Fault(
+            path=f"{path}.containerSet.retryStrategy",
+            message="cannot run here: containers of a set are started once; use the template's retryStrategy",
+        )
+
+
+def _artifact(artifact: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    for kind in LOCATIONS:
+        place = artifact.get(kind)
+        if place is None:
+            continue
+        if kind not in _HERE:
+            yield Fault(
+                path=f"{path}.{kind}",
+                message="cannot run here: only raw artifacts and keys of the engine's own repository (s3.key) exist; "
+                "fetch it in a step",
+            )
+        elif kind == "s3":
+            foreign = [name for name in _map(place) if name not in _KEY_ONLY and place[name] not in _EMPTY]
+            if foreign:
+                yield Fault(
+                    path=f"{path}.s3.{foreign[0]}",
+                    message="cannot run here: the repository is the engine's own; give s3.key alone",
+                )
+    if artifact.get("artifactGC") is not None:
+        yield _ignored(f"{path}.artifactGC", fields.SPEC["artifactGC"].why)
+
+
+def _container(container: Mapping[str, Any], path: str, volumes: set[Any], secrets: Collection[str]) -> Iterator[Fault]:
+    yield from _table(container, fields.CONTAINER, path)
+    if _map(container.get("securityContext")).get("privileged"):
+        yield Fault(
+            path=f"{path}.securityContext.privileged",
+            message="cannot run here: nodes never have privileges; take the field out",
+        )
+    yield from _environment(container.get("env"), f"{path}.env", secrets)
+    for number, mount in enumerate(_list(container.get("volumeMounts"))):
+        if mount.get("name") not in volumes:
+            yield Fault(
+                path=f"{path}.volumeMounts[{number}].name",
+                message=f"there is no volume {mount.get('name')!r} among spec.volumes and the template's volumes",
+            )
+    for kind in ("limits", "requests"):
+        for name in _map(_map(container.get("resources")).get(kind)):
+            where = f"{path}.resources.{kind}.{name}"
+            if kind == "requests" or name == "ephemeral-storage":
+                yield _ignored(where, "nothing is scheduled by it")
+            elif name not in ("memory", "cpu"):
+                yield Fault(path=where, message="cannot run here: no devices are handed out; take the limit out")
+
+
+def _environment(env: Any, path: str, secrets: Collection[str]) -> Iterator[Fault]:
+    for number, variable in enumerate(_list(env)):
+        for kind, source in _map(variable.get("valueFrom")).items():
+            where = f"{path}[{number}].valueFrom.{kind}"
+            if source is None or kind == "configMapKeyRef":
+                continue
+            if kind != "secretKeyRef":
+                yield Fault(
+                    path=where, message="cannot run here: there is no pod to ask; use a value, a ConfigMap or a Secret"
+                )
+            elif _map(source).get("name") not in secrets and not _map(source).get("optional"):
+                yield Fault(
+                    path=where,
+                    message=f"there is no Secret {_map(source).get('name')!r}; put its manifest below secrets/",
+                )
