@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -45,7 +46,9 @@ def _in_child(work: Callable[[], int], hide: Callable[[str], str]) -> int:
         os._exit(_finished(work, hide))
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        os.kill(child, number)
+        # It may have ended just now.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
 
     before = signal.signal(signal.SIGTERM, pass_on)
     try:
