@@ -96,9 +96,9 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def prepare(self) -> None:
-        """Bring the database, the shipped schemas and modules and the static files up to date."""
-        argv = [*processes.MANAGE, "prepare"]
+    def prepare(self, *, modules: bool = True) -> None:
+        """Bring the database, the shipped schemas, the static files and (with `modules`) shipped modules up to date."""
+        argv = [*processes.MANAGE, "prepare", *([] if modules else ["--no-modules"])]
         process = processes.start(argv, env=self._env, log=self._log)
         try:
             if process.wait() != 0:

@@ -101,7 +101,6 @@ def test_nothing_outlives_a_server_that_is_killed(env: dict[str, str], tmp_path:
         until(lambda: not alive(told["web"]) and not alive(told["controller"]), what="the end of both")
 
 
-@pytest.mark.main_job
 def test_the_demonstration_prints_a_catalog_and_ends(env: dict[str, str]) -> None:
     argv = [*DEMO, "--exit", "--port", "0"]
     result = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600, check=False)
