@@ -1,4 +1,4 @@
-"""Measures what Orchestra adds: from a request to a module's first line, from a cancel to a dead tree, a known build."""
+"""Measures what Orchestra adds: request to first line of a module, cancel to a dead tree, a build with a known lock."""
 
 from __future__ import annotations
 
