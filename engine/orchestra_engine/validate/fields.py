@@ -91,7 +91,9 @@ TEMPLATE: dict[str, Field] = {
     "initContainers": Field(REFUSED, _PROCESS + "do it at the beginning of the main container, or in a step before"),
     "inputs": _RUN,
     "memoize": _RUN,
-    "metadata": Field(IGNORED, "labels and annotations of pods; only orchestra/grant is looked at"),
+    "metadata": Field(
+        IGNORED, "labels and annotations of pods; only annotations that begin with orchestra/ are looked at"
+    ),
     "metrics": Field(IGNORED, "this engine emits no metrics of workflows"),
     "name": _RUN,
     "nodeSelector": _PLACES,
@@ -125,7 +127,7 @@ CONTAINER: dict[str, Field] = {
     "command": _RUN,
     "dependencies": _RUN,
     "env": Field(RUN, "value, configMapKeyRef and secretKeyRef"),
-    "envFrom": Field(REFUSED, "name each variable under env instead"),
+    "envFrom": Field(RUN, "configMapRef and secretRef"),
     "image": _RUN,
     "imagePullPolicy": Field(IGNORED, "an image is a name for an environment of this machine; nothing is pulled"),
     "lifecycle": Field(REFUSED, "there is no kubelet to call the hooks; do it in the command itself"),

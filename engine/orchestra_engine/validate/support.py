@@ -10,6 +10,7 @@ from .fault import Fault
 from .leaves import LOCATIONS
 
 GRANT = "orchestra/grant"
+_OWN = ("orchestra/", "workflows.argoproj.io/display-name")
 _HERE = ("raw", "s3")
 _KEY_ONLY = ("key",)
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
@@ -61,12 +62,12 @@ def _table(value: Mapping[str, Any], table: Mapping[str, fields.Field], path: st
             continue
         if field.fate == fields.REFUSED:
             yield Fault(path=f"{path}.{name}", message=f"cannot run here: {field.why}")
-        elif not (name == "metadata" and set(_map(content)) <= {"annotations"} and _only_grant(content)):
+        elif not (name == "metadata" and set(_map(content)) <= {"annotations"} and _only_own(content)):
             yield _ignored(f"{path}.{name}", field.why)
 
 
-def _only_grant(metadata: Any) -> bool:
-    return set(_map(_map(metadata).get("annotations"))) <= {GRANT, "workflows.argoproj.io/display-name"}
+def _only_own(metadata: Any) -> bool:
+    return all(name.startswith(_OWN) for name in _map(_map(metadata).get("annotations")))
 
 
 def _ignored(path: str, why: str) -> Fault:
@@ -145,6 +146,9 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[Any], secre
             message="cannot run here: nodes never have privileges; take the field out",
         )
     yield from _environment(container.get("env"), f"{path}.env", secrets)
+    for number, source in enumerate(_list(container.get("envFrom"))):
+        if source.get("secretRef") is not None:
+            yield from _secret(source["secretRef"], f"{path}.envFrom[{number}].secretRef", secrets)
     for number, mount in enumerate(_list(container.get("volumeMounts"))):
         if mount.get("name") not in volumes:
             yield Fault(
@@ -170,8 +174,11 @@ def _environment(env: Any, path: str, secrets: Collection[str]) -> Iterator[Faul
                 yield Fault(
                     path=where, message="cannot run here: there is no pod to ask; use a value, a ConfigMap or a Secret"
                 )
-            elif _map(source).get("name") not in secrets and not _map(source).get("optional"):
-                yield Fault(
-                    path=where,
-                    message=f"there is no Secret {_map(source).get('name')!r}; put its manifest below secrets/",
-                )
+            else:
+                yield from _secret(source, where, secrets)
+
+
+def _secret(reference: Any, path: str, secrets: Collection[str]) -> Iterator[Fault]:
+    name = _map(reference).get("name")
+    if name not in secrets and not _map(reference).get("optional"):
+        yield Fault(path=path, message=f"there is no Secret {name!r}; put its manifest below secrets/")
