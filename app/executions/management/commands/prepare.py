@@ -10,7 +10,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from app.executions import services as executions
 from app.modules import services as modules
-from app.modules.models import BuildState, Module
 from app.schemas import services as schemas
 
 SHIPPED = ("fetch",)  # modules that others need
@@ -31,14 +30,9 @@ class Command(BaseCommand):
                 self._register(name)
 
     def _register(self, name: str) -> None:
-        """Register a shipped module, or build it again if no build of it ever passed and none is under way."""
-        folder = settings.BASE_DIR / "modules" / name
+        """Register a shipped module, which builds it if no build of it ever passed and none is under way."""
         try:
-            (made,) = executions.register(modules.FolderSource(path=folder))
+            executions.register(modules.FolderSource(path=str(settings.BASE_DIR / "modules" / name)))
         except modules.Faulty as faulty:
             told = "\n".join(f"  {fault.path}: {fault.message}" for fault in faulty.faults)
             raise CommandError(f"The shipped module {name} is faulty:\n{told}") from None
-        if made.created or made.version.environment_id:
-            return
-        if not made.version.builds.filter(state=BuildState.PENDING).exists():
-            executions.rebuild(Module.objects.get(pk=made.module.pk))
