@@ -22,7 +22,7 @@ from app.catalogs.formats import Malformed, read_lines
 from app.catalogs.models import Catalog
 from app.executions import explanations
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind, Role
-from app.executions.observations import Ended
+from app.executions.observations import GONE, Ended
 from app.executions.queries import folder
 from app.executions.states import CancelRequest, State
 from app.executions.transitions import fence, transition
@@ -32,6 +32,9 @@ from app.modules.faults import Faulty
 
 REPORT_KEY = "output/report.json"
 _LONGEST_KEY = 1024  # characters, as the column has them
+_GONE_MESSAGE = (
+    "its Workflow is gone: it was deleted by hand, or its folder was removed; retry the execution to run it again"
+)
 _SHOWN = 20  # names or faults in a message
 
 
@@ -59,6 +62,8 @@ def conclude(ended: Ended, *, claim: int) -> None:
         return
     if ended.outcome == "Succeeded":
         verdict = _succeeded(attempt, claim=claim)
+    elif ended.outcome == GONE:
+        verdict = Verdict(state=State.LOST, reason="Lost", message=_GONE_MESSAGE)
     elif execution.cancel_request != CancelRequest.NONE and explanations.was_shut_down(attempt.status):
         verdict = Verdict(state=State.CANCELLED, reason="Cancelled", message="cancelled while it ran")
     else:

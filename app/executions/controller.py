@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from app.artifacts import repository
 from app.engines import services as engines
@@ -24,7 +24,7 @@ from app.engines.protocol import Engine, LostClaim, Observation, Refused
 from app.executions import collection, manifests, pruning
 from app.executions.leases import Holder
 from app.executions.models import Attempt, Execution
-from app.executions.observations import Ended, lost, observe
+from app.executions.observations import Ended, observe
 from app.executions.requests import workflow_name
 from app.executions.states import CancelRequest, State
 from app.executions.transitions import claim_queued
@@ -284,11 +284,8 @@ class Controller:
             if execution.pk in self.endings:
                 continue
             seen = self.engine.get(name=workflow_name(execution))
-            if seen.status is not None:
+            if seen.status is not None or self._was_seen(execution):
                 self._observe(seen)
-            elif self._was_seen(execution):
-                lost(execution, claim=self.claim)
-                self._let_go(workflow_name(execution))
             else:
                 self._hand_over_again(execution)
 
@@ -343,8 +340,6 @@ class Controller:
         self._late.pop(observation.name, None)
         self._written_at[observation.name] = now
         ended = observe(observation, claim=self.claim)
-        if observation.status is None:
-            self._let_go(observation.name)
         if ended and ended.execution not in self.endings:
             self.endings[ended.execution] = ending = _Ending(execution=ended.execution, ended=ended)
             self._conclude(ending)
@@ -409,10 +404,8 @@ class Controller:
 
 
 def _conclude(ended: Ended, claim: int) -> None:
-    """Conclude in a thread of the pool, which keeps its connection."""
-    close_old_connections()
+    """Conclude in a thread of the pool, with a connection of its own."""
     try:
         collection.conclude(ended, claim=claim)
-    except DatabaseError:
+    finally:
         connection.close()
-        raise

@@ -9,9 +9,11 @@ from typing import Any
 from django.utils import timezone
 
 from app.engines.protocol import Observation
-from app.executions.models import Attempt, Execution
+from app.executions.models import Attempt
 from app.executions.states import HELD, State
 from app.executions.transitions import transition
+
+GONE = "Gone"  # the outcome of a Workflow that was deleted by hand
 
 _ENDED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 _PROGRAMS = frozenset({"Pod", "Suspend", "HTTP", "Plugin"})
@@ -20,7 +22,10 @@ ORCHESTRAS_EXIT = "orchestra-exit"  # an exit handler of this name is no part of
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A Workflow that is over and whose attempt (rows by their ids) has to be concluded; `outcome` is Argo's phase."""
+    """A Workflow that is over and whose attempt (rows by their ids) has to be concluded.
+
+    `outcome` is Argo's phase, or GONE.
+    """
 
     name: str
     execution: int
@@ -38,31 +43,22 @@ def observe(observation: Observation, *, claim: int) -> Ended | None:
     attempt = attempts.filter(workflow_name=observation.name, state__in=HELD).first()
     if attempt is None or attempt.execution.attempt != attempt.number:
         return None
-    key = {"execution": attempt.execution_id, "attempt": attempt.number, "claim": claim}
-    if observation.status is None:
-        lost(attempt.execution, claim=claim)
-        return None
+    over = {"name": observation.name, "execution": attempt.execution_id, "attempt": attempt.pk}
     status = observation.status
+    if status is None:
+        return Ended(outcome=GONE, **over)
     mine = Attempt.objects.filter(pk=attempt.pk, execution__claim=claim)
     mine.update(status=status, workflow_uid=observation.uid)
-    outcome = outcome_of(attempt.workflow, name=observation.name, status=status)
     if attempt.state == State.SUBMITTED and (started := started_at(status)):
-        transition(target=State.RUNNING, started_at=started, **key)
-    if not outcome:
-        return None
-    return Ended(name=observation.name, execution=attempt.execution_id, attempt=attempt.pk, outcome=outcome)
-
-
-def lost(execution: Execution, *, claim: int) -> None:
-    """Say that an attempt's Workflow is gone."""
-    transition(
-        execution=execution.pk,
-        attempt=execution.attempt,
-        claim=claim,
-        target=State.LOST,
-        reason="Lost",
-        message="its Workflow is gone: it was deleted by hand, or its folder was removed; retry it to run it again",
-    )
+        transition(
+            execution=attempt.execution_id,
+            attempt=attempt.number,
+            claim=claim,
+            target=State.RUNNING,
+            started_at=started,
+        )
+    outcome = outcome_of(attempt.workflow, name=observation.name, status=status)
+    return Ended(outcome=outcome, **over) if outcome else None
 
 
 def started_at(status: dict[str, Any]) -> datetime | None:

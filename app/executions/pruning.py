@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db import close_old_connections
+from django.db import connection
 from django.utils import timezone
 
 from app.artifacts import repository
@@ -21,9 +21,15 @@ _CHUNK = 1 << 20  # bytes
 def keep_logs(*, older_than: float) -> list[str]:
     """Copy the logs of attempts that ended more than `older_than` seconds ago; the names of their Workflows.
 
-    Runs in a thread of its own. Copying again is harmless.
+    Runs in a thread of its own, with a connection of its own. Copying again is harmless.
     """
-    close_old_connections()
+    try:
+        return _keep_logs(older_than)
+    finally:
+        connection.close()
+
+
+def _keep_logs(older_than: float) -> list[str]:
     ended = Attempt.objects.filter(
         pruned=False, state__in=FINAL, finished_at__lt=timezone.now() - timedelta(seconds=older_than)
     )
