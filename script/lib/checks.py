@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -20,6 +19,9 @@ from script.lib import ROOT, postgres
 BIN = Path(sys.executable).parent
 PYTHON_CODE = ("app", "engine", "client", "modules", "script", "tests", "usage_scripts", "manage.py")
 TYPED_CODE = ("engine", "client", "app", "script/lib")
+USAGE = """usage: script/test [TIER …] [argument of pytest …]
+
+Runs the checks and tests: {tiers}; all if none is named. Example: script/test unit -k log"""
 NOTHING_COLLECTED = 5  # pytest's exit code
 
 
@@ -45,17 +47,17 @@ class Options:
 
 def main() -> int:
     """Run the tiers that are asked for; 0 if nothing failed."""
-    parser = argparse.ArgumentParser(
-        prog="script/test",
-        description="Run the checks and tests. Unknown arguments go to pytest: script/test unit -k log",
-    )
-    parser.add_argument("tier", nargs="*", choices=[*TIERS, []], help=f"of {', '.join(TIERS)}; all if none is named")
-    asked, rest = parser.parse_known_args()
+    words = sys.argv[1:]
+    if "-h" in words or "--help" in words:
+        print(USAGE.format(tiers=", ".join(TIERS)))
+        return 0
+    count = next((index for index, word in enumerate(words) if word not in TIERS), len(words))
+    asked, rest = words[:count], words[count:]
     ci = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
     options = Options(pytest=[word for word in rest if word != "--"], ci=ci)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     results: list[Result] = []
-    for tier in asked.tier or TIERS:
+    for tier in asked or TIERS:
         for result in TIERS[tier](options):
             results.append(result)
     return _sum_up(results)

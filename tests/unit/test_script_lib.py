@@ -1,0 +1,98 @@
+"""The parts of the programs in script/ that can be held to something without starting anything."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from script.lib import ROOT, benchmark, checks, server
+
+
+def test_counts_are_those_of_the_report(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text('<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>')
+    result = checks._counts(report)
+    assert (result.passed, result.failed, result.skipped) == (3, 3, 3)
+
+
+def test_no_report_is_no_success(tmp_path: Path) -> None:
+    result = checks._counts(tmp_path / "none.xml")
+    assert (result.passed, result.failed) == (0, 0)
+
+
+@pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 1)])
+def test_the_last_line_sums_up_and_the_code_tells_failure(
+    capsys: pytest.CaptureFixture[str], failed: int, code: int
+) -> None:
+    results = [checks.Result(name="a", passed=3), checks.Result(name="b", passed=1, failed=failed, skipped=2)]
+    assert checks._sum_up(results) == code
+    assert capsys.readouterr().out.splitlines()[-1] == f"4 passed, {failed} failed, 2 skipped"
+
+
+def test_a_run_of_pytest_that_breaks_is_a_failure(tmp_path: Path) -> None:
+    options = checks.Options(pytest=["--no-such-option-of-pytest"], ci=False)
+    assert checks._run_pytest(["tests/unit/test_script_lib.py"], options, env={}).failed == 1
+
+
+def test_missing_postgresql_fails_in_ci_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Path:
+        raise checks.postgres.Missing("not here")
+
+    monkeypatch.setattr(checks.postgres, "programs", missing)
+    for ci in (True, False):
+        with checks._postgres("x", checks.Options(pytest=[], ci=ci)) as (_, result):
+            assert result is not None
+            assert (result.failed, result.skipped) == (int(ci), int(not ci))
+
+
+@pytest.mark.parametrize(("percent", "value"), [(50, 5), (95, 10), (100, 10), (10, 1)])
+def test_a_percentile_is_one_of_the_values(percent: float, value: float) -> None:
+    assert benchmark.percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == value
+
+
+def test_one_state_has_one_server(tmp_path: Path) -> None:
+    held = server.lock(tmp_path)
+    with pytest.raises(server.Refusal, match="ORCHESTRA_VAR"):
+        server.lock(tmp_path)
+    held.close()
+    server.lock(tmp_path).close()
+
+
+def test_a_port_in_use_is_refused_and_a_free_one_is_found() -> None:
+    with server.listen(0) as taken, pytest.raises(server.Refusal, match="is in use"):
+        server.listen(taken.getsockname()[1])
+
+
+def test_an_old_python_can_read_what_script_environment_says_to_it() -> None:
+    source = (ROOT / "script" / "environment").read_text()
+    compile(source, "script/environment", "exec", flags=0, dont_inherit=True)
+    assert not re.search(r":=|\bmatch \w+:|^from __future__ import annotations|-> ", source, re.MULTILINE)
+
+
+def test_the_locks_name_no_host_and_pin_everything_with_hashes() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        assert not re.search(r"(https?|file)://|^--", text, re.MULTILINE)
+        for requirement in re.split(r"\n(?=[a-zA-Z0-9])", re.sub(r"(?m)^\s*#.*\n?", "", text)):
+            assert re.match(r"[A-Za-z0-9._-]+==\S+", requirement), requirement
+            assert "--hash=sha256:" in requirement, requirement
+
+
+def test_every_direct_requirement_is_locked() -> None:
+    for stem in ("requirements", "requirements-dev"):
+        locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / f"{stem}.txt").read_text(), re.MULTILINE))
+        for line in (ROOT / f"{stem}.in").read_text().splitlines():
+            if line and not line.startswith(("#", "-")):
+                name = re.split(r"[<>=\[; ]", line)[0].lower().replace("_", "-")
+                assert name in locked, f"{name} of {stem}.in is not in {stem}.txt; run script/lock"
+
+
+def test_help_needs_no_server() -> None:
+    for name in ("server", "demo", "checks", "benchmark"):
+        argv = [sys.executable, "-m", f"script.lib.{name}", "--help"]
+        result = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert "usage: script/" in result.stdout
