@@ -94,10 +94,10 @@ def version(module: Module, *, built: bool = True, data: dict[str, Any] | None =
     return made
 
 
-def module(name: str = "", *, built: bool = True, **changes: Any) -> Module:
+def module(name: str = "", *, built: bool = True, pk: int | None = None, **changes: Any) -> Module:
     """A module with one version and its build; `changes` are those of its metadata."""
     name = name or f"module{next(_numbers)}"
-    made = Module.objects.create(name=name)
+    made = Module.objects.create(pk=pk, name=name)
     build(version(made, built=built, data=metadata(name, **changes)))
     return made
 

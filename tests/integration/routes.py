@@ -9,12 +9,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 METHODS = {
     "index": ("GET",),
-    "/modules": ("GET",),
-    "/modules/{}": ("GET",),
+    "/modules": ("GET", "POST"),
+    "/modules/{}": ("GET", "POST"),
     "/modules/{}/run": ("GET", "POST"),
-    "/tasks": ("GET",),
-    "/tasks/{}": ("GET",),
-    "/tasks/{}/output": ("GET",),
+    "/tasks": ("GET", "POST"),
+    "/tasks/{}": ("GET", "POST"),
+    "/tasks/{}/output": ("GET", "POST"),
     "/tasks/{}/kill": ("GET", "POST"),
     "/build": ("GET", "POST"),
     "/rebuild/{}": ("GET", "POST"),

@@ -24,14 +24,14 @@ from app.wire.shown import shown
 BUILD_PARAMETERS = ("url", "ref", "subdirectory")
 
 
-@endpoint("GET")
+@endpoint("GET", "POST")
 def modules(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
     """The list of modules."""
     rows = (dialect.module_in_list(row) for row in shown(Module.objects.with_latest()))
     return JsonResponse([row for row in rows if row is not None], safe=False)
 
 
-@endpoint("GET")
+@endpoint("GET", "POST")
 def module(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpResponseBase:
     """One module, or with `?version=` that version of it."""
     found = lookups.module(module_id, modules=Module.objects.with_latest())
@@ -57,7 +57,7 @@ def run(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpRespon
     return JsonResponse(dialect.started(asked.execution))
 
 
-@endpoint("GET")
+@endpoint("GET", "POST")
 def tasks(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
     """The tasks, oldest first; `status` and `module` choose, `limit` and `offset` page, a header tells the total."""
     chosen = Execution.objects.tasks()
@@ -78,13 +78,13 @@ def tasks(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
     return JsonResponse(rows, safe=False, headers=headers)
 
 
-@endpoint("GET")
+@endpoint("GET", "POST")
 def task(request: HttpRequest, *, dialect: Dialect, task_id: str) -> HttpResponseBase:
     """One task."""
     return JsonResponse(dialect.task(lookups.execution(task_id, what="task", tasks=True)))
 
 
-@endpoint("GET")
+@endpoint("GET", "POST")
 def output(request: HttpRequest, *, dialect: Dialect, task_id: str) -> HttpResponseBase:
     """The file that the module declared; `?name=` any other; the old dialect zips several."""
     found = lookups.execution(task_id, what="task", tasks=True)

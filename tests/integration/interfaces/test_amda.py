@@ -202,6 +202,22 @@ def test_the_older_dialect_zips_several_files_and_the_newer_serves_the_declared_
     assert "events.txt" in Client().get(f"/tasks/{execution.pk}/output")["Content-Disposition"]
 
 
+@pytest.mark.parametrize(
+    "form", [{"status": "done", "limit": "1"}, {"status": "done", "limit": 1}], ids=["form", "json"]
+)
+def test_what_reads_takes_a_post_too(form: dict[str, Any]) -> None:
+    module = factories.module("storms")
+    execution = factories.execution(module)
+    factories.execution(module)
+    finish(execution.pk, annexes=("hours.csv",))
+    kind = {} if isinstance(form["limit"], str) else {"content_type": "application/json"}
+    assert [task["id"] for task in Client().post("/tasks", form, **kind).json()] == [execution.pk]
+    assert Client().post("/modules").json() == Client().get("/modules").json()
+    assert Client().post(f"/modules/{module.pk}", {"version": "1"}).json()["name"] == "storms"
+    assert Client().post(f"/tasks/{execution.pk}").json()["status"] == "done"
+    assert content(Client().post(f"/tasks/{execution.pk}/output", {"name": "hours.csv"}, **kind)) == b"annex"
+
+
 def test_an_error_is_told_with_the_task() -> None:
     execution = factories.execution(factories.module(), state=State.FAILED, message="exit code 3")
     assert Client().get(f"/tasks/{execution.pk}").json()["error"] == "exit code 3"
