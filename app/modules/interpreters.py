@@ -89,7 +89,8 @@ def _installed() -> list[tuple[str, str]]:
     run = subprocess.run(
         [uv_program(), "python", "list", "--only-installed", "--no-python-downloads", "--offline", "--no-config",
          "--output-format", "json"],
-        capture_output=True, timeout=_TIMEOUT, check=False, stdin=subprocess.DEVNULL,
+        env={**os.environ, "PATH": _search_path()}, capture_output=True, timeout=_TIMEOUT, check=False,
+        stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if run.returncode:
         return []
@@ -99,6 +100,13 @@ def _installed() -> list[tuple[str, str]]:
         if entry.get("path") and entry["implementation"] == "cpython" and _numbers(entry["version"]) >= OLDEST
     }
     return sorted(found, key=lambda one: (_numbers(one[1]), one[0]), reverse=True)
+
+
+def _search_path() -> str:
+    """PATH, and behind it pyenv's interpreters themselves, whose shims only start the version that is switched on."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [folder for folder in os.get_exec_path() if Path(folder) != root / "shims"]
+    return os.pathsep.join([*folders, *map(str, sorted(root.glob("versions/*/bin")))])
 
 
 @lru_cache(maxsize=64)

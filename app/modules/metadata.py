@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from app.engines.protocol import Fault
@@ -23,6 +24,7 @@ from app.modules.faults import Faulty, fault, near_miss
 
 FILENAME = "metadata.json"
 MAX_BYTES = 2**20
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _SCHEMA_PATH = Path(__file__).with_name("metadata.schema.json")
 
 Steps = tuple[str | int, ...]
@@ -119,6 +121,8 @@ def read(folder: Path) -> Metadata:
     from app.modules.normal import normalise
 
     data = _parse(folder / FILENAME)
+    if unstorable := list(_unstorable(data, ())):
+        raise Faulty(unstorable)
     faults, unsound = _schema_faults(data)
     if () in unsound:  # not an object
         raise Faulty(faults)
@@ -180,11 +184,36 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _unstorable(value: Any, where: Steps) -> Iterator[Fault]:
+    """What JSON can write and no database takes, wherever it stands."""
+    if isinstance(value, str) and _NO_TEXT.search(value):
+        yield Fault(path=path_of(where), message="holds a NUL or half a surrogate pair")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Fault(path=path_of(where), message="is too large a number")
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _unstorable(one, (*where, index))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if _NO_TEXT.search(key):
+                yield Fault(path=path_of(where), message="has a key with a NUL or half a surrogate pair")
+            yield from _unstorable(one, (*where, _plain(key)))
+
+
+def _pattern(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    """`pattern` as JSON Schema means it: `$` is the end, which in Python may have a line break behind it."""
+    if isinstance(value, str) and not re.search(re.sub(r"\$\Z", r"\\Z", pattern), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_Validator = validators.extend(Draft202012Validator, {"pattern": _pattern})
+
+
 def _schema_faults(data: Any) -> tuple[list[Fault], set[Steps]]:
     """The faults that the JSON Schema finds, and the places that must not be read further."""
     faults: dict[str, Fault] = {}  # one for each place: what is empty need not also match a pattern
     unsound: set[Steps] = set()
-    for error in Draft202012Validator(json_schema()).iter_errors(data):
+    for error in _Validator(json_schema()).iter_errors(data):
         where: Steps = tuple(error.absolute_path)
         for key, message in _translate(error):
             path = path_of((*where, *key))

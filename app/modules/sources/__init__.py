@@ -6,6 +6,7 @@ names the modules in it. Nothing that was fetched is ever run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def fetched(source: Source, *, allow_local: bool = True) -> Iterator[list[Found]
                         folder=tree / root,
                         prefix=f"{root}/" if len(roots) > 1 else "",
                         kind=SourceKind.UPLOAD,
-                        url=source.filename[-255:],
+                        url=re.sub(r"[^\w. ()+-]", "_", source.filename)[-255:],
                         subdirectory=root,
                     )
                     for root in roots

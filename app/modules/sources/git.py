@@ -27,7 +27,7 @@ from app.modules.sources.local import resolve
 from app.modules.trees import Writer, left_out
 
 _SCP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:(?!/?/)[^\s:-][^\s:]*")
-_REF = re.compile(r"(?!-)(?!.*(?:\.\.|@\{|//|\.lock$|/$))[^\s~^:?*\[\\\x00-\x1f\x7f]{1,255}")
+_REF = re.compile(r"(?!-)(?!.*(?:\.\.|@\{|//|\.lock$|/$))[^\s~^:?*\[\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -52,7 +52,7 @@ class Remote:
 def remote(url: str, *, allow_local: bool) -> Remote:
     """The repository that a URL means; raises `Faulty` with the path url."""
     allowed = "https://…, ssh://… or git@host:path"
-    if not url or len(url) > 2048 or url.startswith("-") or re.search(r"[\s\x00-\x1f\x7f]", url):
+    if not url or len(url) > 2048 or url.startswith("-") or re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", url):
         raise fault("url", f"{url[:100]!r} is not the URL of a git repository; give {allowed}")
     if _SCP.fullmatch(url):
         return Remote(url=url, protocol="ssh")
@@ -87,7 +87,7 @@ def ref(name: str) -> str:
 def subdirectory(name: str) -> str:
     """A folder within the repository, without slashes at the ends; raises `Faulty` with the path subdirectory."""
     parts = [part for part in name.split("/") if part not in {"", "."}]
-    if name.startswith("/") or ".." in parts or re.search(r"[\x00-\x1f\x7f\\]", name) or len(name) > 1000:
+    if name.startswith("/") or ".." in parts or re.search(r"[\x00-\x1f\x7f\ud800-\udfff\\]", name) or len(name) > 1000:
         raise fault("subdirectory", f"{name[:100]!r} is no folder within the repository")
     return "/".join(parts)
 

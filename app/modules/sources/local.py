@@ -23,7 +23,9 @@ def copy(path: Path, writer: Writer, *, allow_local: bool) -> Path:
         raise fault("path", "folders of the server are not taken here; give a git URL or upload an archive")
     folder = resolve(path)
     if not (folder / FILENAME).is_file():
-        raise fault("path", f"there is no {FILENAME} in {folder}; a module is a folder with one")
+        inner = sorted(path.parent.name for path in folder.glob(f"*/{FILENAME}"))[:10]
+        hint = f"register {' or '.join(inner)} below it" if inner else "a module is a folder with one"
+        raise fault("path", f"there is no {FILENAME} in {folder}; {hint}")
     if settings.VAR.is_relative_to(folder):
         raise fault("path", f"{folder} holds Orchestra's own state ({settings.VAR}); register the module's own folder")
     for entry, name in _entries(folder, ""):
@@ -39,6 +41,7 @@ def resolve(path: Path) -> Path:
     """The folder that a person named; raises `Faulty` if there is none."""
     try:
         folder = path.expanduser().resolve(strict=True)
+        str(folder).encode()
     except (OSError, RuntimeError, ValueError):
         raise fault("path", f"there is no folder {str(path)[:300]!r} on the server") from None
     if not folder.is_dir():

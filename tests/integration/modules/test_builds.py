@@ -329,6 +329,26 @@ def test_orchestras_own_interpreter_is_taken_where_it_fits(asked: str) -> None:
     assert found.base_prefix == sys.base_prefix
 
 
+def test_another_minor_is_found_and_used(make_module: MakeModule, tmp_path: Path) -> None:
+    try:
+        other = interpreters.find(f">=3.8,!={sys.version_info.major}.{sys.version_info.minor}.*")
+    except NoInterpreter:
+        pytest.skip("this machine has no other Python")
+    minor = other.version.rpartition(".")[0]
+    needs = install(python_version=minor, requirements=["six==1.16.0"])
+    build = registered(make_module(files={"run.py": "import six, helper\n", "helper.py": ""}, install=needs))
+    _, environment = passed(build, tmp_path / "node")
+    assert environment.python_version == other.version
+    image = services.resolve_image(services.image(build.version))
+    assert Path(other.base_prefix) in image["readonly"]
+    python = image["path"][0] / "python"
+    assert python.readlink() == Path(other.path)
+    command = [python, "-c", "import platform, six; print(platform.python_version())"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin"})
+    assert said.stdout.strip() == other.version
+    assert list(Path(image["env"]["ORCHESTRA_BYTECODE"]).rglob(f"helper.{other.cache_tag}.pyc")) != []
+
+
 def test_only_the_named_variables_reach_a_build(
     make_module: MakeModule, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

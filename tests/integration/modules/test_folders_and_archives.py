@@ -76,6 +76,12 @@ def test_a_folder_that_is_none_is_told(path: str) -> None:
     assert refused(FolderSource(path))[0] == "path"
 
 
+def test_a_folder_of_modules_is_told_with_its_modules(make_module: MakeModule, tmp_path: Path) -> None:
+    make_module("all/one")
+    make_module("all/two")
+    assert "register one or two below it" in refused(FolderSource(tmp_path / "all"))[1]
+
+
 def test_a_folder_needs_the_setting(make_module: MakeModule, settings: Settings) -> None:
     folder = make_module()
     with pytest.raises(Faulty, match="not taken here"), fetched(FolderSource(folder), allow_local=False):

@@ -89,7 +89,7 @@ def test_a_sub_folder_that_is_not_there_is_told_with_those_that_are(repository: 
     assert "there is one in ." in message
 
 
-@pytest.mark.parametrize("subdirectory", ["../x", "a/../../x", "/etc", "a\\b", "a\0b"])
+@pytest.mark.parametrize("subdirectory", ["../x", "a/../../x", "/etc", "a\\b", "a\0b", "\ud800"])
 def test_a_sub_folder_cannot_leave_the_repository(repository: Repository, subdirectory: str) -> None:
     assert refused(GitSource(repository.url, subdirectory=subdirectory))[0] == "subdirectory"
 
@@ -102,7 +102,7 @@ def test_a_sub_folder_cannot_leave_the_repository(repository: Repository, subdir
         "https://-oProxyCommand=x/y", "ssh://-oProxyCommand=x/y", "ssh://-x@host/y", "git@-host:x", "-x@host:y",
         "git@host:-x", "https://example.org", "https://user:secret@example.org/x.git", "https://token@example.org/x.git",
         "https://example.org/x.git\n--upload-pack=x", "file://host.example.org/x", "javascript:alert(1)", "https://[::1",
-        "x" * 3000,
+        "x" * 3000, "https://example.org/\ud800",
     ],
 )  # fmt: skip
 def test_urls_that_are_no_plain_repositories_are_refused_before_git_sees_them(url: str) -> None:
