@@ -10,10 +10,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -166,12 +165,8 @@ class Controller:
             self._work(observations)
 
     def _work(self, observations: list[Observation]) -> None:
-        try:
-            for observation in observations:
-                self._observe(observation)
-        except _GONE:
-            self._reconcile_at = 0.0  # what was reported is asked for again
-            raise
+        for observation in observations:
+            self._observe(observation)
         now = time.monotonic()
         if now >= self._reconcile_at:
             self._reconcile_at = now + RECONCILE
@@ -202,8 +197,8 @@ class Controller:
         return self._listener.drain()
 
     @contextlib.contextmanager
-    def _tolerant(self, what: str) -> Any:
-        """Go on after a fault of the database: later everything is looked at again."""
+    def _tolerant(self, what: str) -> Iterator[None]:
+        """Go on after a fault of the database: later everything is looked at again, and what was reported asked for."""
         try:
             yield
         except _GONE as error:
@@ -225,39 +220,58 @@ class Controller:
         )
         for execution in ready[:free]:
             self._holder.check()
-            self._take(execution)
+            with self._isolated(execution):
+                self._take(execution)
+
+    @contextlib.contextmanager
+    def _isolated(self, execution: Execution) -> Iterator[None]:
+        """Whatever is wrong with one execution must not stop the others: a fault of ours ends this one alone."""
+        try:
+            yield
+        except (LostClaim, *_GONE):
+            raise
+        except OSError as error:
+            logger.warning("cannot hand over execution %s, trying again: %s", execution.pk, error)
+            self._reconcile_at = time.monotonic() + _RETRY
+        except Exception as error:
+            logger.exception("cannot submit execution %s", execution.pk)
+            self._refuse(execution, reason="SubmissionFailed", message=f"Orchestra could not submit it: {error}")
 
     def _take(self, execution: Execution) -> None:
-        try:
-            submission = manifests.submission(execution)
-        except (modules.NoInterpreter, modules.UnknownImage) as error:
-            self._refuse(execution, str(error))
+        submission = self._submission(execution)
+        if submission is None:
             return
         with self._holder.locked():
             taken = claim_queued(execution=execution, claim=self.claim, workflow=submission.workflow)
         if taken:
             self._hand_over(execution, submission)
 
+    def _submission(self, execution: Execution) -> manifests.Submission | None:
+        """What the engine gets; None if it cannot be made, which ends the attempt."""
+        try:
+            return manifests.submission(execution)
+        except modules.NoInterpreter as error:
+            self._refuse(execution, reason="BuildFailed", message=str(error))
+        except modules.UnknownImage as error:
+            self._refuse(execution, reason="Refused", message=str(error))
+        return None
+
     def _hand_over(self, execution: Execution, submission: manifests.Submission) -> None:
         """Give a taken attempt to the engine; doing it again is harmless."""
         self._held.add(workflow_name(execution))
+        for key, content in submission.objects.items():
+            repository.write(key, content)
         try:
-            for key, content in submission.objects.items():
-                repository.write(key, content)
             self.engine.submit(submission.workflow, grants=dict(submission.grants))
         except Refused as error:
             faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.faults)
             self._fail(execution, reason="Refused", message=f"the engine cannot run this: {faults}")
-        except OSError as error:
-            logger.warning("cannot hand over execution %s, trying again: %s", execution.pk, error)
-            self._reconcile_at = time.monotonic() + _RETRY
 
-    def _refuse(self, execution: Execution, message: str) -> None:
-        """Fail a queued attempt for which no Workflow can be made."""
+    def _refuse(self, execution: Execution, *, reason: str, message: str) -> None:
+        """Fail an attempt that is queued, or was taken and did not reach the engine."""
         with self._holder.locked():
-            taken = claim_queued(execution=execution, claim=self.claim, workflow={})
-        if taken:
-            self._fail(execution, reason="BuildFailed" if execution.build_id else "Refused", message=message)
+            claim_queued(execution=execution, claim=self.claim, workflow={})
+        self._fail(execution, reason=reason, message=message)
 
     def _fail(self, execution: Execution, *, reason: str, message: str) -> None:
         attempt = Attempt.objects.select_related("execution__build").get(execution=execution, number=execution.attempt)
@@ -287,7 +301,8 @@ class Controller:
             if seen.status is not None or self._was_seen(execution):
                 self._observe(seen)
             else:
-                self._hand_over_again(execution)
+                with self._isolated(execution):
+                    self._hand_over_again(execution)
 
     def _was_seen(self, execution: Execution) -> bool:
         attempts = Attempt.objects.filter(execution=execution, number=execution.attempt)
@@ -304,12 +319,8 @@ class Controller:
             collection.write(attempt, verdict, claim=self.claim)
             self._let_go(workflow_name(execution))
             return
-        try:
-            submission = manifests.submission(execution)
-        except (modules.NoInterpreter, modules.UnknownImage) as error:
-            self._fail(execution, reason="Refused", message=str(error))
-            return
-        self._hand_over(execution, submission)
+        if submission := self._submission(execution):
+            self._hand_over(execution, submission)
 
     def _pass_on_cancels(self) -> None:
         """Tell the engine of each cancel request once; it is told again after a takeover."""
@@ -339,7 +350,13 @@ class Controller:
             return
         self._late.pop(observation.name, None)
         self._written_at[observation.name] = now
-        ended = observe(observation, claim=self.claim)
+        try:
+            ended = observe(observation, claim=self.claim)
+        except (LostClaim, *_GONE):
+            raise
+        except Exception:
+            logger.exception("cannot apply what the engine says of %s", observation.name)
+            return
         if ended and ended.execution not in self.endings:
             self.endings[ended.execution] = ending = _Ending(execution=ended.execution, ended=ended)
             self._conclude(ending)

@@ -217,6 +217,26 @@ def test_a_full_disk_is_tried_again(
     assert world.submitted == [name(execution)]
 
 
+def test_a_fault_of_ours_ends_one_execution_and_not_the_others(
+    module: Module, world: World, controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poisoned = services.request(module=module).execution
+    submit = controller.engine.submit
+
+    def stumble(workflow: dict[str, Any], **more: Any) -> str:
+        if workflow["metadata"]["name"] == name(poisoned):
+            raise TypeError("a bug")
+        return submit(workflow, **more)
+
+    monkeypatch.setattr(controller.engine, "submit", stumble)
+    other = services.request(module=module).execution
+    settle(controller)
+    poisoned.refresh_from_db()
+    assert (poisoned.state, poisoned.reason) == (State.FAILED, "SubmissionFailed")
+    assert "a bug" in poisoned.message
+    assert world.submitted == [name(other)]
+
+
 def test_cancel_requests_are_passed_on_again_after_a_takeover(
     module: Module, world: World, controller: Controller, standby: Standby
 ) -> None:
