@@ -11,6 +11,7 @@ from app.executions.queries import node_log, nodes_of
 
 LAST_LINES = 20
 _TAIL_BYTES = 16_384
+_RUNNERS_OWN = "orchestra-run: "  # begins what the runner says of the exit code, which the sentence says itself
 _LINE = 500  # characters of a line that are kept
 _DEADLINES = ("Step exceeded its deadline", "Pod was active on the node longer than the specified deadline", "timeout")
 _LIMIT = re.compile(r"limit of [^;]+? exceeded|OOMKilled", re.IGNORECASE)
@@ -95,5 +96,5 @@ def sentence(failure: dict[str, Any]) -> str:
         what = f"ended with exit code {failure['exit_code']}"
     else:
         what = f"failed: {failure['message'] or 'no reason is known'}"
-    lines = [line for line in failure["last_lines"] if line.strip()]
+    lines = [line for line in failure["last_lines"] if line.strip() and not line.startswith(_RUNNERS_OWN)]
     return f"{where}{what}" + (f"; its last line: {lines[-1].strip()[:300]}" if lines else "")
