@@ -164,6 +164,24 @@ def test_two_builds_of_one_lock_at_once_make_one_environment(make_module: MakeMo
     assert [path.name for path in location("x").parent.iterdir()] == [Environment.objects.get().digest]
 
 
+WHEEL = "sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254"  # of six 1.16.0
+
+
+def test_the_authors_own_hashes_are_the_only_ones(make_module: MakeModule, tmp_path: Path) -> None:
+    needs = [f"Six==1.16.0 --hash={WHEEL} --hash=sha256:{'0' * 64}", "docopt==0.6.2"]
+    build = registered(make_module(files={"run.py": "import six\n"}, install=install(requirements=needs)))
+    _, environment = passed(build, tmp_path / "node")
+    assert environment.lock.startswith("docopt==0.6.2 \\\n    --hash=")
+    assert environment.lock.endswith(f"six==1.16.0 \\\n    --hash={WHEEL}\n")
+
+
+def test_a_package_with_another_hash_than_the_authors_fails_the_build(make_module: MakeModule, tmp_path: Path) -> None:
+    needs = [f"six==1.16.0 --hash=sha256:{'0' * 64}"]
+    ran = run(registered(make_module(install=install(requirements=needs))), tmp_path / "node")
+    assert ran.code == 1
+    assert "six==1.16.0 has none of the hashes that the requirements name" in ran.log
+
+
 def test_a_package_with_its_own_set_up_code_is_built_in_the_node(make_module: MakeModule, tmp_path: Path) -> None:
     build = registered(
         make_module(files={"run.py": "import docopt\n"}, install=install(requirements=["docopt==0.6.2"]))
