@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from orchestra import screen
 from orchestra.client import FINAL, Client
@@ -83,9 +82,10 @@ def register(client: Client) -> None:
         client.register_folder(ROOT / SUBDIRECTORY)
 
 
-def wait_for_builds(client: Client, say: Callable[[str], None]) -> None:
+def wait_for_builds(client: Client, server: Server, say: Callable[[str], None]) -> None:
     """Come back when all modules are usable; raises `Failed` with the log's end if one cannot be built."""
     while True:
+        server.check()
         modules = client.modules()
         say(", ".join(f"{module['name']} {module['status']}" for module in modules))
         for module in modules:
@@ -98,14 +98,17 @@ def wait_for_builds(client: Client, say: Callable[[str], None]) -> None:
         time.sleep(0.2)
 
 
-def predict(client: Client, say: Callable[[str], None]) -> dict[str, Any]:
+def predict(client: Client, server: Server, say: Callable[[str], None]) -> int:
     """Run the module over the demonstration's interval; raises `Failed` with the reason if it does not succeed."""
-    execution = client.run(MODULE, start=START, stop=STOP)
-    ended = client.wait(execution["id"], on_change=lambda now: say(f"{now['state']} {now['message']}".strip()))
-    if ended["state"] != "SUCCEEDED":
-        explain(client, ended)
+    number = int(client.run(MODULE, start=START, stop=STOP)["id"])
+    while (now := client.execution(number))["state"] not in FINAL:
+        server.check()
+        say(f"{now['state']} {now['message']}".strip())
+        time.sleep(0.1)
+    if now["state"] != "SUCCEEDED":
+        explain(client, now)
         raise Failed("The prediction did not succeed.")
-    return ended
+    return number
 
 
 def demonstrate(server: Server) -> None:
@@ -116,12 +119,12 @@ def demonstrate(server: Server) -> None:
         with step(f"Registering {MODULE} from git ({SUBDIRECTORY} of this repository)"):
             register(client)
         with step("Building the environments of the modules") as say:
-            wait_for_builds(client, say)
+            wait_for_builds(client, server, say)
         with step(f"Predicting storms from {START} to {STOP}") as say:
-            ended = predict(client, say)
+            execution = predict(client, server, say)
         print(f"\nGeomagnetic storms that {MODULE} predicts from the solar wind alone:\n")
-        show_catalog(client.catalog(ended["id"]))
-    _where_to_look(server.url, ended["id"], operator)
+        show_catalog(client.catalog(execution))
+    _where_to_look(server.url, execution, operator)
 
 
 def cancel_what_runs(client: Client) -> None:

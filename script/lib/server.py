@@ -123,6 +123,11 @@ class Server:
         """Sleep until a process ends or a signal asks to stop; says which."""
         return self._events.get()
 
+    def check(self) -> None:
+        """Raise `Refusal` if one of the two processes has ended."""
+        if not self._events.empty():
+            raise Refusal(self._events.get() or "Stopped.")
+
     def stop_on_signals(self) -> None:
         """Let Ctrl-C and TERM end `wait` instead of this process."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -160,9 +165,7 @@ class Server:
         until = time.monotonic() + READY_SECONDS
         answer = "no answer"
         while time.monotonic() < until:
-            if not self._events.empty():
-                event = self._events.get()
-                raise Refusal(f"{event} What it said stands above." if event else "Stopped while starting.")
+            self.check()
             ready, answer = self._ask()
             if ready:
                 return
