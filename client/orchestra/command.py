@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from orchestra import screen
+from orchestra import lint, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, USAGE, guarded
 
 if TYPE_CHECKING:
@@ -286,6 +286,10 @@ def output(
                 execution, to=to, name=name, everything=everything, original=original, on_size=on_size
             )
     screen.print_json({"execution": execution, "file": str(saved)}) if as_json else print(saved)
+
+
+# --- at the desk ---------------------------------------------------------------------------------------------------
+app.command()(lint.lint)
 
 
 # --- within --------------------------------------------------------------------------------------------------------

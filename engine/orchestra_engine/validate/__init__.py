@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from . import support, types
+from . import arguments, support, types
+from .controller import controller_message
 from .fault import Fault
 from .semantics import Validation
 
@@ -19,15 +20,20 @@ def check(
     configmaps: Mapping[str, Mapping[str, Any]] | None = None,
     workflow_templates: Mapping[str, Mapping[str, Any]] | None = None,
     grants: Collection[str] = (),
+    allow_missing_values: bool = False,
 ) -> list[Fault]:
     """All faults of a Workflow, each with its path, and the fields that are ignored (`kind`).
 
     `secrets` and `configmaps` are those that are there, by name; a missing ConfigMap is found at run time, as in Argo.
+    With `allow_missing_values` the workflow's own arguments need no values yet, as where it is only looked at.
     """
     faults = types.check(workflow)
     spec = workflow.get("spec")
     if isinstance(spec, dict):
-        if not faults:
+        if not faults and allow_missing_values:
+            others = {name: arguments.supplied(other) for name, other in (workflow_templates or {}).items()}
+            faults += Validation(arguments.supplied(workflow), others).run()
+        elif not faults:
             faults += Validation(workflow, workflow_templates or {}).run()
         faults += support.check(spec, secrets=secrets, grants=grants)
         reference = (spec.get("workflowTemplateRef") or {}) if isinstance(spec.get("workflowTemplateRef"), dict) else {}
@@ -59,13 +65,3 @@ def _references(value: Any) -> list[str]:
     if isinstance(value, list):
         return [name for item in value if isinstance(item, dict | list) for name in _references(item)]
     return []
-
-
-def controller_message(
-    workflow: Mapping[str, Any], workflow_templates: Mapping[str, Mapping[str, Any]] | None = None
-) -> str | None:
-    """The message with which Argo's controller would fail a Workflow that its API server took; None if it would not."""
-    if types.check(workflow):
-        return None
-    faults = Validation(workflow, workflow_templates or {}).run()
-    return f"invalid spec: {faults[0].message}" if faults else None

@@ -54,7 +54,10 @@ def name_of(value: Any) -> str:
 
 
 def check(workflow: Mapping[str, Any], kind: str = "Workflow") -> list[Fault]:
-    """All faults that the API server would find in an object of that kind (Workflow, WorkflowTemplate), 100 at most."""
+    """All faults that the API server would find in an object of that kind, 100 at most.
+
+    Kinds: Workflow, WorkflowTemplate, CronWorkflow.
+    """
     faults: list[Fault] = []
     if workflow.get("apiVersion") != "argoproj.io/v1alpha1":
         faults.append(_fault("apiVersion", "has to be argoproj.io/v1alpha1"))

@@ -1,0 +1,218 @@
+"""What is wrong with manifest files, with line and column: what cannot be read, what Argo refuses, what runs where.
+
+Kinds that are looked at: Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow. WorkflowTemplates and
+Secrets of any of the files count as being there for all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestra_engine import validate
+from orchestra_engine.images import ImageTable, UnknownImage
+from orchestra_engine.manifest import ManifestError, Marks, load_marked
+from orchestra_engine.sandbox import plain
+from orchestra_engine.validate import types
+from orchestra_engine.validate.support import GRANT
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
+KINDS = ("Workflow", *TEMPLATES, "CronWorkflow")
+_ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
+_UNRESOLVED = re.compile(r"failed to resolve (\{\{.+?\}\})")
+_MOUNT = re.compile(r"\.volumeMounts\[\d+\]\.name$")  # a volume that is not there: no engine can mount it
+_UNSUPPORTED, _IGNORED = "cannot run here: ", "ignored: "
+_MODULES = "orchestra/"  # images that a server makes of its modules
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Finding:
+    """One thing that is to be said of a file. Lines and columns count from 1; `field` is the path of the value.
+
+    `severity` is `error` (refused wherever it runs), `warning` (runs on Argo only) or `note` (a field that the local
+    engine ignores); `by` is who says it: reader, api-server, controller or engine.
+    """
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    message: str
+    field: str = ""
+    by: str = "reader"
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file."""
+
+    file: str
+    value: dict[str, Any]
+    marks: Marks
+    lines: Sequence[str]
+
+    @property
+    def kind(self) -> str:
+        return str(self.value.get("kind") or "")
+
+    @property
+    def name(self) -> str:
+        metadata = self.value.get("metadata")
+        return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+
+    def finding(self, path: str, severity: str, message: str, by: str) -> Finding:
+        """Something about the value at `path`."""
+        line, column = self._tag(message, *self.marks.of(path))
+        return Finding(file=self.file, line=line, column=column, severity=severity, message=message, field=path, by=by)
+
+    def _tag(self, message: str, line: int, column: int) -> tuple[int, int]:
+        """Where the tag stands that a message says cannot be resolved: in or after the value it is said of."""
+        wanted = _UNRESOLVED.search(message)
+        start = column - 1
+        for number in range(line - 1, len(self.lines) if wanted else 0):
+            found = self.lines[number].find(wanted[1] if wanted else "", start)
+            if found >= 0:
+                return number + 1, found + 1
+            start = 0
+        return line, column
+
+
+@dataclass
+class _Files:
+    documents: list[Document] = field(default_factory=list)
+    templates: dict[str, Document] = field(default_factory=dict)
+    sound: dict[str, dict[str, Any]] = field(default_factory=dict)  # templates whose types are right
+    secrets: set[str] = field(default_factory=set)
+
+
+def lint(sources: Mapping[str, str | bytes], *, images: ImageTable | None = None) -> list[Finding]:
+    """All findings in files, given as name → content, in the order of the files and their lines."""
+    files, findings = _Files(), set[Finding]()
+    for name, content in sources.items():
+        try:
+            found = load_marked(content)
+        except ManifestError as error:
+            findings.add(
+                Finding(
+                    file=name, line=error.line or 1, column=error.column or 1, severity=ERROR, message=error.message
+                )
+            )
+            continue
+        lines = (content.decode() if isinstance(content, bytes) else content).splitlines()
+        for value, marks in found:
+            _add(files, Document(name, value, marks, lines))
+    table = images or ImageTable()
+    for document in files.documents:
+        findings.update(_document(document, files, table))
+    order = {name: number for number, name in enumerate(sources)}
+    return sorted(findings, key=lambda one: (order[one.file], one.line, one.column, one.severity, one.message))
+
+
+def _add(files: _Files, document: Document) -> None:
+    files.documents.append(document)
+    if document.kind in TEMPLATES and document.name:
+        files.templates[document.name] = document
+        if not types.check({**document.value, "kind": "WorkflowTemplate"}, "WorkflowTemplate"):
+            files.sound[document.name] = document.value
+    elif document.kind == "Secret":
+        files.secrets.add(document.name)
+
+
+def _document(document: Document, files: _Files, images: ImageTable) -> Iterator[Finding]:
+    kind = document.kind
+    if not kind:
+        yield document.finding("kind", ERROR, f"there is no kind; it has to be one of {', '.join(KINDS)}", "reader")
+    elif kind == "CronWorkflow":
+        yield from _cron(document, files, images)
+    elif kind in KINDS:
+        workflow = {**document.value, "kind": "Workflow"}
+        yield from _workflow(document, workflow, files, images)
+    elif kind not in ("ConfigMap", "Secret"):
+        yield document.finding("kind", NOTE, f"{kind} is not looked at; {', '.join(KINDS)} are", "reader")
+
+
+def _cron(document: Document, files: _Files, images: ImageTable) -> Iterator[Finding]:
+    faults = types.check(document.value, "CronWorkflow")
+    yield from (document.finding(fault.path, ERROR, fault.message, fault.by) for fault in faults)
+    spec = document.value.get("spec")
+    inner = spec.get("workflowSpec") if isinstance(spec, dict) else None
+    if faults or not isinstance(inner, dict):
+        return
+    for number, schedule in enumerate(spec.get("schedules") or () if isinstance(spec, dict) else ()):
+        if not schedule.startswith("@") and len(schedule.split()) != 5:
+            path, message = f"spec.schedules[{number}]", "has to have five fields: minute hour day month weekday"
+            yield document.finding(path, ERROR, message, "controller")
+    workflow = {
+        "apiVersion": document.value.get("apiVersion"),
+        "kind": "Workflow",
+        "metadata": {"name": document.name},
+        "spec": inner,
+    }
+    yield from _workflow(document, workflow, files, images, base="spec.workflowSpec")
+
+
+def _workflow(
+    document: Document, workflow: dict[str, Any], files: _Files, images: ImageTable, *, base: str = "spec"
+) -> Iterator[Finding]:
+    faults = validate.check(
+        workflow,
+        secrets=files.secrets,
+        workflow_templates=files.sound,
+        grants=set(_grants(workflow)),
+        allow_missing_values=True,
+    )
+    may_lack_entrypoint = document.kind in TEMPLATES
+    for fault in faults:
+        if may_lack_entrypoint and fault.message == "spec.entrypoint is required":
+            continue
+        target, path = _place(document, fault.path, files, base)
+        yield target.finding(path, *_severity(fault), fault.by)
+    if not any(fault.by == "api-server" for fault in faults):
+        yield from _images(document, workflow, images, base)
+
+
+def _place(document: Document, path: str, files: _Files, base: str) -> tuple[Document, str]:
+    elsewhere = _ELSEWHERE.fullmatch(path)
+    if elsewhere and elsewhere["name"] in files.templates:
+        return files.templates[elsewhere["name"]], elsewhere["path"]
+    if base != "spec" and (path == "spec" or path.startswith("spec.")):
+        return document, base + path.removeprefix("spec")
+    return document, path
+
+
+def _severity(fault: validate.Fault) -> tuple[str, str]:
+    if fault.by != "engine":
+        return ERROR, fault.message
+    if fault.kind == "ignored":
+        return NOTE, f"ignored by the local engine: {fault.message.removeprefix(_IGNORED)}"
+    if fault.message.startswith(_UNSUPPORTED):
+        return WARNING, f"runs on Argo only: {fault.message.removeprefix(_UNSUPPORTED)}"
+    if _MOUNT.search(fault.path):
+        return ERROR, fault.message
+    return WARNING, f"for the local engine: {fault.message}"
+
+
+def _grants(value: Any) -> Iterator[str]:
+    """The grants that a manifest asks for: whether they are given is known where it is run."""
+    if isinstance(value, dict):
+        if isinstance(value.get(GRANT), str):
+            yield value[GRANT]
+        value = list(value.values())
+    for item in value if isinstance(value, list) else ():
+        yield from _grants(item)
+
+
+def _images(document: Document, workflow: Mapping[str, Any], images: ImageTable, base: str) -> Iterator[Finding]:
+    for path, template in plain.templates(workflow.get("spec") or {}):
+        for where, container in plain.containers(template):
+            image = str(container.get("image") or "")
+            if not image or "{{" in image or image.startswith(_MODULES):
+                continue
+            try:
+                images.resolve(image)
+            except UnknownImage as error:
+                place = f"{base}{path.removeprefix('spec')}.{where}.image"
+                yield document.finding(place, WARNING, f"runs on Argo only: {error}", "engine")
