@@ -140,6 +140,9 @@ class Decision:
     start: list[Pod] = field(default_factory=list)
     kill: list[Kill] = field(default_factory=list)
     wake_at: float | None = None  # call again at this time (seconds since 1970 UTC) even if nothing happens
+    # Entries of memoize caches to write, before the status is stored: [{name, labels, key, value}] (value is text).
+    configmap_writes: list[dict[str, Any]] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)  # ids of the nodes that differ from the status given, in order
 
 
 _PARTS: dict[tuple[str, str], type] = {

@@ -1,0 +1,11 @@
+"""The pure core: `operate(workflow, status, now, observations) -> Decision`, level-triggered like Argo's own.
+
+No I/O, no clock, no randomness: the same arguments give the same decision, and a call with nothing new changes nothing.
+Neither the workflow nor the status given is ever written to.
+"""
+
+from orchestra_engine.operate.control import kills, resume, set_outputs
+from orchestra_engine.operate.locks import LockView, held, view, waiting
+from orchestra_engine.operate.main import operate, pods
+
+__all__ = ["LockView", "held", "kills", "operate", "pods", "resume", "set_outputs", "view", "waiting"]

@@ -1,0 +1,228 @@
+"""One task of a dag: its dependencies, its condition, its items, its hooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from orchestra_engine.language import LanguageError, conditions
+from orchestra_engine.operate import dag, depends, graph, hooks, loops, scope, step_group
+from orchestra_engine.operate.context import Blocked, NodeError, completed, failed, is_final
+from orchestra_engine.operate.scope import Scope
+from orchestra_engine.operate.templates import text_of
+
+if TYPE_CHECKING:
+    from orchestra_engine.operate.depends import Plan
+    from orchestra_engine.operate.operation import Operation, Options, Work
+
+_TASKS = re.compile(r"tasks(?:\.([\w-]+)|\[[\\'\"]+([\w-]+)[\\'\"]+\])")
+
+
+class Visit:
+    """One look at a dag whose plan is known."""
+
+    def __init__(self, op: Operation, work: Work, plan: Plan, options: Options) -> None:
+        self.op, self.work, self.plan, self.options = op, work, plan, options
+        self.board, self.where = op.board, work.inner
+
+    def name(self, task: str) -> str:
+        """The node name of a task."""
+        return f"{self.work.name}.{task}"
+
+    def task(self, name: str) -> bool:
+        """Bring a task forward; whether it and its hooks have ended for good."""
+        task = self.plan.tasks[name]
+        node = self.board.named(self.name(name))
+        if is_final(self.board.nodes[self.options.boundary]):
+            return False
+        if node is not None and hooks.has_any(task) and (is_final(node) or node["phase"] == "Running"):
+            done = self.hooks_done(task, node)
+            if done is None:
+                return False
+        node = self.board.named(self.name(name))
+        if node is None or not is_final(node):
+            if node is None and not self.may_start(name, task):
+                return False
+            self.start(name, task, node)
+            node = self.board.named(self.name(name))
+            if node is None or not is_final(node) or not hooks.has_any(task):
+                return is_final(node)
+            return bool(self.hooks_done(task, node))
+        return not hooks.has_any(task) or bool(self.hooks_done(task, node))
+
+    def hooks_done(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool | None:
+        """None: a hook still runs. False: the exit handler does. True: all have ended."""
+        name = task["name"]
+        try:
+            seen = self.scope(name, task)
+            seen.params[f"tasks.{name}.status"] = node["phase"]
+            if not hooks.lifecycle(self.op, seen, task, node, self.where, self.options, name):
+                return None
+            if not completed(node):
+                return True
+            return hooks.on_exit(self.op, seen, task, node, self.where, self.options, name)
+        except LanguageError as error:
+            self.board.mark(node["id"], "Error", str(error))
+        except NodeError as error:
+            self.board.mark(node["id"], "Error", error.message)
+        return True
+
+    def may_start(self, name: str, task: Mapping[str, Any]) -> bool:
+        """Whether all that a task depends on has ended as it wishes; if not as it wishes, it is omitted."""
+        if self.op.shutdown and not self.options.on_exit:
+            return False
+        needs = self.plan.needs[name]
+        if not needs:
+            return True
+        results: dict[str, dict[str, bool]] = {}
+        for one in needs:
+            node = self.board.named(self.name(one))
+            if not is_final(node) or not self.hooks_ended(node):
+                return False
+            assert node is not None
+            results[one] = self.results(node)
+        try:
+            if depends.holds(self.plan.conditions[name], results):
+                return True
+        except LanguageError as error:
+            self.unmade(name, task, "Error", str(error))
+            return False
+        self.unmade(name, task, "Omitted", "omitted: depends condition not met")
+        return False
+
+    def hooks_ended(self, node: Mapping[str, Any] | None) -> bool:
+        """Whether no hook of a node still runs."""
+        for child in (node or {}).get("children", ()):
+            hook = self.board.nodes.get(child)
+            if hook is not None and (hook.get("nodeFlag") or {}).get("hooked") and not is_final(hook):
+                return False
+        return True
+
+    def results(self, node: Mapping[str, Any]) -> dict[str, bool]:
+        """How a task ended, in the words of `depends`."""
+        phase = node["phase"]
+        phases = []
+        if node["type"] == "TaskGroup":
+            phases = [self.board.nodes[c]["phase"] for c in node.get("children", ()) if c in self.board.nodes]
+        words = {"Error": "Errored"}
+        found = dict.fromkeys(depends.RESULTS, False) | {words.get(phase, phase): True}
+        found["AnySucceeded"] = "Succeeded" in phases
+        found["AllFailed"] = bool(phases) and all(p == "Failed" for p in phases)
+        return found
+
+    def unmade(self, name: str, task: Mapping[str, Any], phase: str, message: str) -> None:
+        """A node for a task that does not run."""
+        made = self.board.named(self.name(name))
+        if made is not None:
+            self.board.mark(made["id"], phase, message)
+            return
+        made = self.board.create(
+            self.name(name), "Skipped", scope=self.where, holder=task, boundary=self.options.boundary, phase=phase,
+            flag={}, message=message,
+        )
+        self.connect(name, made["id"])
+
+    def connect(self, name: str, ident: str, group: Mapping[str, Any] | None = None) -> None:
+        """Attach a node to its group, to what its task depends on, or to the dag itself."""
+        needs = self.plan.needs[name]
+        if group is not None:
+            self.board.add_child(group["id"], ident)
+        elif not needs:
+            self.board.add_child(self.options.boundary, ident)
+        else:
+            graph.connect(self.board, [self.board.id(self.name(one)) for one in needs], ident)
+
+    def scope(self, name: str, task: Mapping[str, Any]) -> Scope:
+        """What a task can refer to: the dag's inputs and the tasks before it that it names."""
+        seen = Scope(self.work.inputs)
+        scope.add_workflow_outputs(seen, self.board.status.get("outputs"))
+        text = text_of(task)  # type: ignore[arg-type]
+        named = {found[1] or found[2] for found in _TASKS.finditer(text)}
+        wanted = self.plan.ancestors(name) if named or "tasks" in text else set()
+        for one in self.plan.order:
+            if one in wanted and (one in named or "{{=" in text):
+                node = self.board.named(self.name(one))
+                if node is not None:
+                    dag.add_task(self.op, seen, node, self.plan.tasks[one], self.where)
+        return seen
+
+    def start(self, name: str, task: dict[str, Any], node: dict[str, Any] | None) -> None:
+        """Execute a task, or the items of its loop."""
+        simple = node is not None and not loops.expands(task) and self.op._rests(node)
+        if simple:
+            return
+        try:
+            seen = self.scope(name, task)
+            resolved = step_group.resolve(task, seen, self.op.params)
+            if not loops.expands(resolved):
+                items: tuple[dict[str, Any], ...] = (resolved,)
+            else:
+                items = loops.expand(resolved, seen.with_globals(self.op.params))
+        except LanguageError as error:
+            self.unmade(name, task, "Error", str(error).removeprefix("unable to resolve references: "))
+            return
+        if not loops.expands(task):
+            self.item(name, resolved, None)
+        elif not items:
+            self.unmade(name, task, "Skipped", "Skipped, empty params")
+        else:
+            self.loop(name, task, items, node)
+
+    def loop(self, name: str, task: Mapping[str, Any], items: tuple[dict[str, Any], ...], node: dict[str, Any] | None) -> None:
+        """Execute the items of a loop and mark its group when they have ended."""
+        if node is None:
+            node = self.board.create(
+                self.name(name), "TaskGroup", scope=self.where, holder=task, boundary=self.options.boundary,
+                phase="Running", flag={},
+            )
+            self.connect(name, node["id"])
+        ident = node["id"]
+        groups = self.board.section("groups")
+        entry = groups.get(ident, {"n": 0, "open": []})
+        still = [c for c in entry["open"] if not is_final(self.board.nodes[c])]
+        for child in still:
+            self.item(name, items[scope.loop_index(self.board.nodes[child]["name"])], node)
+        reached = entry["n"]
+        for item in islice(items, reached, None):
+            if not self.item(name, item, node):
+                break
+            reached += 1
+            still.append(self.board.id(self.name(item["name"])))
+        still = [c for c in still if not is_final(self.board.nodes[c])]
+        if is_final(self.board.nodes[self.options.boundary]):
+            return
+        if still or reached < len(items):
+            if groups.get(ident) != (fresh := {"n": reached, "open": still}):
+                groups[ident] = fresh
+            return
+        bad = [i for i in (self.board.named(self.name(t["name"])) for t in items) if i is not None and failed(i)]
+        self.board.mark(ident, bad[-1]["phase"] if bad else "Succeeded")
+
+    def item(self, name: str, item: dict[str, Any], group: dict[str, Any] | None) -> bool:
+        """Execute one task or item; False: it has to wait, and so do those after it."""
+        full = self.name(item["name"])
+        if self.board.named(full) is None:
+            self.connect(name, self.board.id(full), group)
+            try:
+                if not conditions.evaluate(item.get("when") or ""):
+                    self.bare(full, item, "Skipped", f"when '{item['when']}' evaluated false")
+                    return True
+            except LanguageError as error:
+                self.bare(full, item, "Error", str(error))
+                return True
+        try:
+            self.op.execute(full, item, self.where, item.get("arguments") or {}, self.options)
+        except Blocked:
+            pass
+        except NodeError as error:
+            self.board.mark(self.board.id(full), "Error", f"task '{full}' errored: {error.message}")
+        return self.board.named(full) is not None
+
+    def bare(self, full: str, item: Mapping[str, Any], phase: str, message: str) -> None:
+        """A node for an item that does not run; its edges are there already."""
+        self.board.create(
+            full, "Skipped", scope=self.where, holder=item, boundary=self.options.boundary, phase=phase, flag={},
+            message=message,
+        )

@@ -1,0 +1,108 @@
+"""Time and shutdown: what has to be ended now, and when to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestra_engine.operate import suspend
+from orchestra_engine.pod import Kill
+
+if TYPE_CHECKING:
+    from orchestra_engine.operate.operation import Operation
+
+POD_DEADLINE = "Pod was active on the node longer than the specified deadline"
+STEP_DEADLINE = "Step exceeded its deadline"
+
+
+def in_exit_handler(op: Operation, node: Mapping[str, Any]) -> bool:
+    """Whether a node is an exit handler or lies within one."""
+    while not node["displayName"].endswith(".onExit"):
+        parent = op.board.nodes.get(node.get("boundaryID", ""))
+        if parent is None:
+            return False
+        node = parent
+    return True
+
+
+def kill(op: Operation, ident: str, reason: str) -> None:
+    """Ask for the end of a pod, once; the node becomes final when the pod is dead."""
+    live = op.board.section("live")
+    entry = live[ident]
+    if "k" not in entry:
+        live[ident] = {**entry, "k": reason}
+        op.board.kill.append(Kill(node_id=ident, reason=reason, grace_seconds=grace(op, entry)))
+
+
+def grace(op: Operation, entry: Mapping[str, Any]) -> float:
+    """How long a pod may take to obey TERM."""
+    return float(entry.get("g", 10.0))
+
+
+def enforce(op: Operation) -> None:
+    """End pods and suspended nodes whose time is over or that shutdown ends; note when the next one is due."""
+    for ident, entry in list(op.board.section("live").items()):
+        if "k" in entry:
+            continue
+        reason = _reason(op, ident, entry)
+        if reason:
+            kill(op, ident, reason)
+    for ident in list(op.board.section("waits")):
+        _suspended(op, ident)
+    for ident in list(op.board.section("queue")):
+        if ident:
+            _queued(op, ident)
+    if op.deadline is not None and not op.late:
+        op.board.wake_by(op.deadline)
+
+
+def _reason(op: Operation, ident: str, entry: Mapping[str, Any]) -> str:
+    until = entry.get("u")
+    if op.shutdown or op.late:
+        on_exit = in_exit_handler(op, op.board.nodes[ident])
+        if not op.may_run(on_exit):
+            return f"workflow shutdown with strategy:  {op.shutdown}"
+        if op.late and not on_exit:
+            return STEP_DEADLINE
+    if until is None:
+        return ""
+    if op.now >= until:
+        return POD_DEADLINE
+    op.board.wake_by(until)
+    return ""
+
+
+def _suspended(op: Operation, ident: str) -> None:
+    node = op.board.nodes[ident]
+    if op.shutdown or op.late:
+        on_exit = in_exit_handler(op, node)
+        if not op.may_run(on_exit):
+            op.board.mark(ident, "Failed", f"Stopped with strategy '{op.shutdown}'")
+            return
+        if op.late and not on_exit:
+            op.board.mark(ident, "Failed", STEP_DEADLINE)
+            return
+    until = op.board.section("waits")[ident].get("until")
+    if until is None:
+        return
+    if op.now >= until:
+        suspend.finish(op.board, ident)
+    else:
+        op.board.wake_by(until)
+
+
+def _queued(op: Operation, ident: str) -> None:
+    node = op.board.nodes.get(ident)
+    if node is None or "synchronizationStatus" not in node:
+        return
+    on_exit = in_exit_handler(op, node)
+    if op.shutdown and not op.may_run(on_exit):
+        op.board.mark(ident, "Failed", f"Stopped with strategy '{op.shutdown}'")
+    elif op.late and not on_exit:
+        op.board.mark(ident, "Failed", STEP_DEADLINE)
+
+
+def end_all(op: Operation, reason: str) -> None:
+    """End every pod that still runs, because the workflow is over."""
+    for ident in list(op.board.section("live")):
+        kill(op, ident, reason)

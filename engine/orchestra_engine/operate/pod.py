@@ -1,0 +1,281 @@
+"""container and script templates: a node of type Pod, and the Pod that the loop starts for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from orchestra_engine.language import LanguageError, durations
+from orchestra_engine.operate import outputs
+from orchestra_engine.operate.deadlines import STEP_DEADLINE
+from orchestra_engine.pod import PATH_MARK, Container, InputArtifact, OutputArtifact, OutputParameter, Pod
+from orchestra_engine.workflow import pod_name
+
+if TYPE_CHECKING:
+    from orchestra_engine.operate.operation import Operation, Work
+
+_BEFORE, _AFTER = PATH_MARK.split("%s")
+_SUFFIX = {"tar": ".tgz", "zip": ".zip"}
+_LIMITS = {
+    "orchestra/limit-cpu-seconds": "cpu_seconds",
+    "orchestra/limit-file-bytes": "file_bytes",
+    "orchestra/limit-output-bytes": "output_bytes",
+    "orchestra/limit-processes": "processes",
+}
+GRANT = "orchestra/grant"
+ANNOTATIONS = (*_LIMITS, GRANT)
+
+
+def execute(op: Operation, work: Work) -> dict[str, Any] | None:
+    """Make the node and start its pod.
+
+    Raises LanguageError if the pod cannot be described (a bad quantity or duration).
+    """
+    node, starts = begin(op, work)
+    if starts:
+        start(op, work, node)
+    return node
+
+
+def begin(op: Operation, work: Work) -> tuple[dict[str, Any], bool]:
+    """The Pod node, made if it is not there, and whether a pod has to be described for it."""
+    node = op.board.named(work.name)
+    if node is not None and node["id"] in op.board.section("live"):
+        if op.collecting is None or node["id"] not in op.collecting:
+            return node, False
+        op.collected.append(build(op, work, node))
+        return node, False
+    if node is None:
+        node = op.make(work, "Pod", "Pending")
+    if not op.may_run(work.options.on_exit):
+        return op.board.mark(node["id"], "Failed", f"workflow shutdown with strategy: {op.shutdown}"), False
+    if op.late and not work.options.on_exit:
+        return op.board.mark(node["id"], "Failed", STEP_DEADLINE), False
+    return node, True
+
+
+def start(op: Operation, work: Work, node: dict[str, Any]) -> None:
+    """Give the command to start a node's pod, and note what has to be known until it has ended."""
+    pod = build(op, work, node)
+    entry: dict[str, Any] = {}
+    until = _until(op, work)
+    if until is not None:
+        entry["u"] = until
+        op.board.wake_by(until)
+    if (work.options.flag or {}).get("retried"):
+        entry["s"] = op.now
+    known = outputs.declared(work.template)
+    if known:
+        entry["o"] = plain(known)
+    if pod.grace_seconds != 10.0:
+        entry["g"] = pod.grace_seconds
+    op.board.section("live")[node["id"]] = entry
+    op.board.start.append(pod)
+
+
+def _until(op: Operation, work: Work) -> float | None:
+    found = []
+    limit = work.template.get("activeDeadlineSeconds")
+    if limit is not None:
+        try:
+            found.append(op.now + float(limit))
+        except ValueError:
+            raise LanguageError(f"activeDeadlineSeconds '{limit}' is no number of seconds") from None
+    if work.template.get("timeout"):
+        found.append(op.now + durations.argo(str(work.template["timeout"])))
+    if work.options.until is not None:
+        found.append(work.options.until)
+    return min(found, default=None)
+
+
+def plain(value: Any) -> Any:
+    """A value without the marks around paths."""
+    if isinstance(value, str):
+        return value.replace(_BEFORE, "").replace(_AFTER, "") if _BEFORE in value else value
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list) else value
+
+
+def build(op: Operation, work: Work, node: Mapping[str, Any]) -> Pod:
+    """The pod of a node. Raises LanguageError if a quantity or a reference in it is wrong."""
+    template = work.template
+    name = pod_name(op.board.name, work.name, node.get("templateName", ""))
+    annotations = {**(op.spec.get("podMetadata") or {}).get("annotations", {}),
+                   **((template.get("metadata") or {}).get("annotations") or {})}
+    return Pod(
+        node_id=node["id"],
+        node_name=work.name,
+        pod_name=name,
+        template=node.get("templateName", ""),
+        containers=containers(op, template),
+        inputs=[a for a in (_input(i) for i in work.inputs.get("artifacts", ())) if a is not None],
+        output_parameters=_output_parameters(template),
+        output_artifacts=[_output(op, plain(a), name) for a in (template.get("outputs") or {}).get("artifacts") or []],
+        capture_result=step_name(work.name) in work.options.results,
+        empty_dirs=_empty_dirs(op, template),
+        grant=annotations.get(GRANT),
+        limits=_limits(annotations),
+        grace_seconds=float(template.get("terminationGracePeriodSeconds") or 10.0),
+    )
+
+
+def containers(op: Operation, template: Mapping[str, Any]) -> list[Container]:
+    """The programs of a container, script or containerSet template."""
+    if template.get("containerSet") is not None:
+        return [_container(op, c, c["name"]) for c in template["containerSet"]["containers"]]
+    if template.get("script") is not None:
+        return [_container(op, template["script"], "main", source=template["script"].get("source") or "")]
+    return [_container(op, template["container"], "main")]
+
+
+def _container(op: Operation, container: Mapping[str, Any], name: str, source: str | None = None) -> Container:
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return Container(
+        name=name,
+        image=container.get("image", ""),
+        command=list(container.get("command") or []),
+        args=list(container.get("args") or []),
+        env=environment(op, container),
+        working_dir=container.get("workingDir"),
+        source=source or None,
+        dependencies=list(container.get("dependencies") or []),
+        memory_bytes=int(durations.quantity(str(limits["memory"]))) if "memory" in limits else None,
+        cpu=durations.quantity(str(limits["cpu"])) if "cpu" in limits else None,
+        pull_policy=container.get("imagePullPolicy"),
+    )
+
+
+def environment(op: Operation, container: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A container's variables: {name, value}, or {name, secret, key} for those that a secret holds.
+
+    Raises LanguageError if a ConfigMap or its key is not there and is not optional.
+    """
+    found: list[dict[str, str]] = []
+    for source in container.get("envFrom") or []:
+        found += _from(op, source)
+    for variable in container.get("env") or []:
+        origin = variable.get("valueFrom")
+        if not origin:
+            found.append({"name": variable["name"], "value": variable.get("value") or ""})
+            continue
+        for kind in ("configMapKeyRef", "secretKeyRef"):
+            if kind in origin:
+                found += _referred(op, variable["name"], kind, origin[kind])
+    return found
+
+
+def _referred(op: Operation, name: str, kind: str, reference: Mapping[str, Any]) -> list[dict[str, str]]:
+    if kind == "secretKeyRef":
+        optional = {"optional": "true"} if reference.get("optional") else {}
+        return [{"name": name, "secret": reference["name"], "key": reference["key"], **optional}]
+    data = (op.configmaps.get(reference.get("name", "")) or {}).get("data") or {}
+    if reference["key"] in data:
+        return [{"name": name, "value": str(data[reference["key"]])}]
+    if reference.get("optional"):
+        return []
+    raise LanguageError(f"ConfigMap '{reference.get('name')}' has no key '{reference['key']}' for the variable {name}")
+
+
+def _from(op: Operation, source: Mapping[str, Any]) -> list[dict[str, str]]:
+    prefix = source.get("prefix") or ""
+    reference = source.get("configMapRef")
+    if reference is None:
+        return [{"prefix": prefix, "secret": source["secretRef"]["name"]}] if source.get("secretRef") else []
+    configmap = op.configmaps.get(reference.get("name", ""))
+    if configmap is None and not reference.get("optional"):
+        raise LanguageError(f"ConfigMap '{reference.get('name')}' for the variables of a container does not exist")
+    data = (configmap or {}).get("data") or {}
+    return [{"name": f"{prefix}{key}", "value": str(data[key])} for key in sorted(data)]
+
+
+def archive_of(artifact: Mapping[str, Any]) -> str:
+    """How an artifact is packed: tar (the default), zip or none."""
+    archive = artifact.get("archive") or {}
+    return "none" if "none" in archive else "zip" if "zip" in archive else "tar"
+
+
+def _input(artifact: Mapping[str, Any]) -> InputArtifact | None:
+    artifact = plain(artifact)
+    raw = (artifact.get("raw") or {}).get("data") if "raw" in artifact else None
+    key = (artifact.get("s3") or {}).get("key")
+    if raw is None and not key:
+        return None
+    return InputArtifact(
+        name=artifact["name"],
+        path=artifact["path"],
+        raw=raw,
+        key=key,
+        archive=archive_of(artifact),
+        optional=bool(artifact.get("optional")),
+        mode=artifact.get("mode"),
+        recurse_mode=bool(artifact.get("recurseMode")),
+    )
+
+
+def _output(op: Operation, artifact: Mapping[str, Any], pod: str) -> OutputArtifact:
+    archive = archive_of(artifact)
+    key = (artifact.get("s3") or {}).get("key")
+    if not key:
+        last = artifact["path"].rstrip("/").rpartition("/")[2] if archive == "none" else artifact["name"] + _SUFFIX[archive]
+        key = f"{op.namespace}/{op.board.name}/{pod}/{last}"
+    return OutputArtifact(
+        name=artifact["name"],
+        path=artifact["path"],
+        key=key,
+        archive=archive,
+        compression_level=((artifact.get("archive") or {}).get("tar") or {}).get("compressionLevel"),
+        optional=bool(artifact.get("optional")),
+    )
+
+
+def _output_parameters(template: Mapping[str, Any]) -> list[OutputParameter]:
+    found = []
+    for parameter in (template.get("outputs") or {}).get("parameters") or []:
+        source = plain(parameter.get("valueFrom") or {})
+        if source.get("path"):
+            found.append(OutputParameter(name=parameter["name"], path=source["path"], default=source.get("default")))
+    return found
+
+
+def _empty_dirs(op: Operation, template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    volumes = [*(op.spec.get("volumes") or []), *(template.get("volumes") or [])]
+    mounts = _mounts(template)
+    found = []
+    for volume in volumes:
+        used = {name: path for name, volume_name, path in mounts if volume_name == volume.get("name")}
+        if "emptyDir" in volume and used:
+            found.append({"name": volume["name"], "mounts": used})
+    return found
+
+
+def _mounts(template: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(container, volume, path) of every volume mount; those of a containerSet hold for all of its containers."""
+    parts = template.get("containerSet")
+    if parts is None:
+        single = template.get("script") or template.get("container") or {}
+        return [("main", m["name"], m["mountPath"]) for m in single.get("volumeMounts") or []]
+    found = []
+    for container in parts["containers"]:
+        for mount in [*(parts.get("volumeMounts") or []), *(container.get("volumeMounts") or [])]:
+            found.append((container["name"], mount["name"], mount["mountPath"]))
+    return found
+
+
+def _limits(annotations: Mapping[str, str]) -> dict[str, int]:
+    found = {}
+    for annotation, name in _LIMITS.items():
+        if annotation in annotations:
+            found[name] = int(durations.quantity(annotations[annotation]))
+    return found
+
+
+def step_name(node_name: str) -> str:
+    """The step or task that a node belongs to: `w.a(0:x)(1)` → `a`."""
+    while node_name and node_name[-1] in ")]":
+        cut = node_name.rfind("(" if node_name[-1] == ")" else "[")
+        if cut < 0:
+            break
+        node_name = node_name[:cut]
+    return re.split(r"\.", node_name)[-1]
