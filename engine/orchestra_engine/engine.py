@@ -29,7 +29,6 @@ from . import cluster, operate, validate
 from .images import ImageTable, UnknownImage
 from .loop import Loop
 from .nodes import Nodes
-from .operate import locks
 from .pod import PodStatus
 from .sandbox import cgroup, choose, plain
 from .store import BadName, LostClaim, Record, Store
@@ -348,11 +347,12 @@ class Engine:
                 continue
             record.workflow.setdefault("status", new_status())
             run = _Run(record=record)
-            run.held = locks.held(run.status)
+            run.held = operate.held(run.status)
             self._runs[name] = run
             adopted.append(name)
-            pods = operate.pods(record.workflow, run.status)
-            run.waiting += self.nodes.bring(record, pods)
+            known = {"configmaps": self.cluster.configmaps(), "workflow_templates": self.cluster.workflow_templates()}
+            run.waiting += self.nodes.bring(record, operate.pods(record.workflow, run.status, **known))
+            run.waiting += self.nodes.kill(record, operate.kills(run.status))
             self._save(run, sync=False)
         return adopted
 
@@ -404,7 +404,7 @@ class Engine:
 
     def _on_time(self) -> None:
         now, wall = time.monotonic(), time.time()
-        for run in self._runs.values():
+        for run in list(self._runs.values()):
             if run.wake_at is not None and run.wake_at <= wall:
                 run.dirty = True
             if run.save_at is not None and run.save_at <= now:
@@ -432,7 +432,8 @@ class Engine:
             time.time(),
             seen,
             configmaps=self.cluster.configmaps(),
-            locks=locks.LockView(taken=others),
+            locks=operate.LockView(taken=others),
+            workflow_templates=self.cluster.workflow_templates(),
         )
         changed = bool(decision.changed) or decision.status != workflow["status"]
         self.cluster.write_entries(decision.configmap_writes)
@@ -449,14 +450,14 @@ class Engine:
 
     def _pass_locks(self, run: _Run) -> None:
         """Note what the workflow holds now; who waits for what it gave back is looked at again, the first one first."""
-        before, run.held = run.held, locks.held(run.status)
+        before, run.held = run.held, operate.held(run.status)
         freed = before - run.held
         if finished(run.status):
             freed, run.held = before, Counter()
         if not freed:
             return
         for other in self._in_turn():
-            if other is not run and not freed.keys().isdisjoint(locks.waiting(other.status)):
+            if other is not run and not freed.keys().isdisjoint(operate.waiting(other.status)):
                 other.dirty = True
 
     def _in_turn(self) -> list[_Run]:

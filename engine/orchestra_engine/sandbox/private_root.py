@@ -110,6 +110,7 @@ class Running:
     pid: int
     control: int
     report: int
+    said: bytes = b""  # what has been read of the reports already
 
 
 def start(root: Root, program: Program) -> Running:
@@ -129,18 +130,29 @@ def start(root: Root, program: Program) -> Running:
     os.close(control_read)
     os.close(report_write)
     os.waitpid(middle, 0)
-    first = b""
-    while not first.endswith(b"\n"):
-        piece = os.read(report_read, 1)
-        if not piece:
-            break
-        first += piece
-    said = json.loads(first or b'{"error": "the private root could not be made: its first process ended"}')
-    if "pid" not in said:
+    pid, said = _await_pid(report_read)
+    if pid == 0:
         os.close(control_write)
         os.close(report_read)
-        raise OSError(said["error"])
-    return Running(said["pid"], control_write, report_read)
+        raise OSError(json.loads(said.splitlines()[0])["error"] if said else "the private root's first process ended")
+    return Running(pid, control_write, report_read, said)
+
+
+def _await_pid(report: int) -> tuple[int, bytes]:
+    """The init's process id and what else has been said; 0 if it was never made.
+
+    The init may report, and even end, before the process that made it tells its number.
+    """
+    said = b""
+    while piece := os.read(report, 4096):
+        said += piece
+        *whole, rest = said.split(b"\n")
+        for number, line in enumerate(whole):
+            message = json.loads(line)
+            if "pid" in message:
+                others = [*whole[:number], *whole[number + 1 :], rest]
+                return int(message["pid"]), b"\n".join(others)
+    return 0, said
 
 
 def _child(work: Callable[[], None], report: int) -> None:
@@ -270,7 +282,7 @@ def why_not(scratch: Path) -> str:
         skeleton(scratch)
         running = start(Root(base=scratch), program)
         with os.fdopen(running.report, "rb") as report:
-            said = report.read()
+            said = running.said + report.read()
         os.waitpid(running.pid, 0)
         message = json.loads(said.splitlines()[0]) if said else {"error": "its first process ended without a word"}
     except OSError as error:

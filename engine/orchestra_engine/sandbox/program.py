@@ -109,6 +109,6 @@ def become(program: Program, *, keep: Sequence[int] = ()) -> None:
         ceiling = soft + 1 if kind == resource.RLIMIT_CPU and (hard == resource.RLIM_INFINITY or soft < hard) else soft
         resource.setrlimit(kind, (soft, ceiling))
     try:
-        os.execve(file, program.argv, program.env)  # noqa: S606
+        os.execve(file, [file, *program.argv[1:]], program.env)  # noqa: S606 - the whole path, as Argo gives it
     except OSError as error:
         raise NotRunnable(f"fork/exec {file}: {os.strerror(error.errno or 0).lower()}") from None

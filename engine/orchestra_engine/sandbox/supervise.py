@@ -117,7 +117,8 @@ class Supervisor:
             for fd in {stdin, out, log}:
                 os.close(fd)
         tree.pid, tree.report = running.pid, running.report
-        tree.control = running.control if isinstance(running, private_root.Running) else -1
+        if isinstance(running, private_root.Running):
+            tree.control, tree.said = running.control, running.said
         os.set_blocking(tree.report, False)
 
     def _wait(self) -> None:
