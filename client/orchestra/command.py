@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from orchestra import lint, screen
+from orchestra import doctor, lint, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, USAGE, guarded
 
 if TYPE_CHECKING:
@@ -290,6 +290,7 @@ def output(
 
 # --- at the desk ---------------------------------------------------------------------------------------------------
 app.command()(lint.lint)
+app.command()(doctor.doctor)
 
 
 # --- within --------------------------------------------------------------------------------------------------------
