@@ -48,7 +48,7 @@ def _prediction(execution: Execution) -> Submission:
         parameters={
             "image": modules.image(version),
             "fetch": "true" if fetch else "false",
-            "fetch-image": modules.image(fetch) if fetch else "",
+            "fetch-image": modules.image(fetch or version),  # Argo refuses an empty one, also where it is skipped
             "key": key,
         },
         deadlines={"predict": timeout, "fetch": settings.RUN_TIMEOUT},
