@@ -228,7 +228,7 @@ class Operation:
         return node
 
     def _rename(self, work: Work, node: dict[str, Any]) -> None:
-        shown = ((work.template.get("metadata") or {}).get("annotations") or {}).get("workflows.argoproj.io/display-name")
+        shown = (work.template.get("annotations") or {}).get("workflows.argoproj.io/display-name")
         if shown:
             self.board.put(node["id"], "displayName", shown)
 

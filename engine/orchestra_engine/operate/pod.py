@@ -102,8 +102,9 @@ def build(op: Operation, work: Work, node: Mapping[str, Any]) -> Pod:
     """The pod of a node. Raises LanguageError if a quantity or a reference in it is wrong."""
     template = work.template
     name = pod_name(op.board.name, work.name, node.get("templateName", ""))
-    annotations = {**(op.spec.get("podMetadata") or {}).get("annotations", {}),
-                   **((template.get("metadata") or {}).get("annotations") or {})}
+    annotations: dict[str, str] = {}
+    for holder in (op.spec.get("podMetadata"), template.get("metadata"), template):
+        annotations |= (holder or {}).get("annotations") or {}
     return Pod(
         node_id=node["id"],
         node_name=work.name,

@@ -33,6 +33,27 @@ def refusal(
     return None
 
 
+def refusals(
+    workflow: Mapping[str, Any], *, workflow_templates: Mapping[str, Any] | None = None, template_alone: bool = False
+) -> list[InvalidSpec]:
+    """The refusal that the controller reports, and those it would come to in other templates, one for each field."""
+    first = refusal(workflow, workflow_templates=workflow_templates, template_alone=template_alone)
+    if first is None:
+        return []
+    found = {first.path: first}
+    spec = workflow.get("spec") or {}
+    metadata = workflow.get("metadata") or {}
+    library = Library(metadata.get("name") or "", spec, templates_of({}, workflow_templates or {}))
+    for template in spec.get("templates") or []:
+        check = TemplateCheck(library, spec, alone=True)
+        check.globals |= _globals(check, metadata, spec, spec.get("arguments") or {})
+        try:
+            check.holder({"template": template.get("name") or ""}, library.local_scope, None, "spec.templates")
+        except InvalidSpec as error:
+            found.setdefault(error.path, error)
+    return list(found.values())
+
+
 def controller_message(
     workflow: Mapping[str, Any], *, workflow_templates: Mapping[str, Any] | None = None
 ) -> str | None:
