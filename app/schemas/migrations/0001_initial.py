@@ -5,45 +5,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Schema',
+            name="Schema",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True)),
-                ('shipped', models.BooleanField(default=False, help_text='comes with Orchestra, from schemas/*.yaml')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=63, unique=True)),
+                ("shipped", models.BooleanField(default=False, help_text="comes with Orchestra, from schemas/*.yaml")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='SchemaVersion',
+            name="SchemaVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('manifest', models.JSONField(help_text='the whole Workflow')),
-                ('text', models.TextField(help_text='the YAML as it was saved')),
-                ('digest', models.CharField(help_text='SHA-256 of the text', max_length=64)),
-                ('inputs', models.JSONField(default=dict, help_text='JSON Schema of the arguments')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('schema', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='schemas.schema')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("manifest", models.JSONField(help_text="the whole Workflow")),
+                ("text", models.TextField(help_text="the YAML as it was saved")),
+                ("digest", models.CharField(help_text="SHA-256 of the text", max_length=64)),
+                ("inputs", models.JSONField(default=dict, help_text="JSON Schema of the arguments")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "schema",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="schemas.schema"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['schema_id', 'number'],
+                "ordering": ["schema_id", "number"],
             },
         ),
         migrations.AddField(
-            model_name='schema',
-            name='latest',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='schemas.schemaversion'),
+            model_name="schema",
+            name="latest",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="schemas.schemaversion",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='schemaversion',
-            constraint=models.UniqueConstraint(fields=('schema', 'number'), name='schema_version_number'),
+            model_name="schemaversion",
+            constraint=models.UniqueConstraint(fields=("schema", "number"), name="schema_version_number"),
         ),
     ]
