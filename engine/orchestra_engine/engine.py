@@ -192,15 +192,16 @@ class Engine:
 
     def _check(self, workflow: dict[str, Any], grants: set[str], as_argo: bool) -> dict[str, Any] | None:
         """Raise Refused, or say with which status Argo's controller would fail the workflow."""
+        templates = self.cluster.workflow_templates()
         found = validate.check(
             workflow,
             secrets=self.cluster.secrets(),
             configmaps=self.cluster.configmaps(),
-            workflow_templates=self.cluster.workflow_templates(),
+            workflow_templates=templates,
             grants=grants,
         )
         refused = [fault for fault in found if fault.kind == "refused"]
-        message = validate.controller_message(workflow) if as_argo else None
+        message = validate.controller_message(workflow, workflow_templates=templates) if as_argo else None
         if message and all(fault.by == "controller" for fault in refused):
             return {
                 "phase": "Failed",
