@@ -14,7 +14,7 @@ _TAIL_BYTES = 16_384
 _RUNNERS_OWN = "orchestra-run: "  # begins what the runner says of the exit code, which the sentence says itself
 _LINE = 500  # characters of a line that are kept
 _DEADLINES = ("Step exceeded its deadline", "Pod was active on the node longer than the specified deadline", "timeout")
-_LIMIT = re.compile(r"limit of [^;]+? exceeded|OOMKilled", re.IGNORECASE)
+_LIMIT = re.compile(r"(?:memory )?limit of [^;]+? exceeded|OOMKilled")
 _SHUTDOWN = re.compile(r"^(Stopped|Terminated) with strategy|workflow shutdown with strategy")
 
 
