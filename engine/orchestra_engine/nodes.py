@@ -92,7 +92,10 @@ class Nodes:
             keep_scratch=self.keep_scratch,
             cgroup=self.cgroup,
         )
-        write_atomically(folder / "pod.json", json.dumps(asdict(task)).encode(), sync=False)
+        # No need to be atomic: it is only read once the shim has been asked for, and until then it is written again.
+        fd = os.open(folder / "pod.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as out:
+            out.write(json.dumps(asdict(task)).encode())
         self._queue.append(folder)
         return []
 
