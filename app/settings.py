@@ -18,7 +18,6 @@ VAR = Path(env.str("ORCHESTRA_VAR", default=str(BASE_DIR / "var"))).resolve()
 RUN_DIR = VAR / "run"  # sockets of the wake-up
 TREES_DIR = VAR / "trees"  # module trees, by digest
 ENVIRONMENTS_DIR = VAR / "environments"  # built environments, by digest
-STAGING_DIR = VAR / "staging"  # environments being built; on the same file system as ENVIRONMENTS_DIR
 WORKFLOWS_DIR = VAR / "workflows"  # the local engine's store
 REPOSITORY_DIR = VAR / "repository"  # the artifact repository: a folder with the keys that S3 would have
 CACHE_DIR = Path(env.str("ORCHESTRA_CACHE", default=str(VAR / "cache"))).resolve()  # uv's and fetch's caches

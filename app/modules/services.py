@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -59,6 +61,8 @@ __all__ = [
 ]
 
 Then = Callable[[Build], object]
+# Modules that Orchestra itself runs, with more rights than others: nobody else's may take their names.
+SHIPPED = frozenset({"fetch"})
 
 
 class InUse(Exception):
@@ -163,6 +167,11 @@ def _prepare(source: Source, *, allow_local: bool) -> list[_Ready]:
             for index, (found, metadata) in enumerate(checked)
             if metadata["name"] in names[:index]
         ]
+        faults += [
+            Fault(path=f"{found.prefix}name", message=f"{metadata['name']!r} ships with Orchestra; choose another name")
+            for found, metadata in checked
+            if metadata["name"] in SHIPPED and not _is_shipped(source, metadata["name"])
+        ]
         if faults:
             raise Faulty(faults)
         return [
@@ -174,6 +183,10 @@ def _prepare(source: Source, *, allow_local: bool) -> list[_Ready]:
             )
             for found, metadata in checked
         ]
+
+
+def _is_shipped(source: Source, name: str) -> bool:
+    return isinstance(source, FolderSource) and Path(source.path).resolve() == settings.BASE_DIR / "modules" / name
 
 
 def _recorded_source(version: Version) -> Source:

@@ -23,7 +23,7 @@ def own_folders(settings: Settings, tmp_path: Path) -> None:
     """Nothing that a test stores is seen by another, or stays."""
     settings.VAR = tmp_path
     settings.STATIC_ROOT = tmp_path
-    for name in ("RUN", "TREES", "ENVIRONMENTS", "STAGING", "WORKFLOWS", "REPOSITORY", "CACHE"):
+    for name in ("RUN", "TREES", "ENVIRONMENTS", "WORKFLOWS", "REPOSITORY", "CACHE"):
         folder = tmp_path / name.lower()
         folder.mkdir()
         setattr(settings, f"{name}_DIR", folder)

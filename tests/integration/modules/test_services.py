@@ -249,3 +249,20 @@ def test_an_unknown_image_is_told(tmp_path: Path) -> None:
     for name in ("orchestra/other", "orchestra/module:x", f"orchestra/module:{'0' * 16}-{'0' * 16}", "../x"):
         with pytest.raises(services.UnknownImage):
             services.resolve_image(name)
+
+
+def test_nobody_takes_the_name_of_a_module_that_runs_with_more_rights(
+    make_module: MakeModule, repository: Repository, settings: Settings
+) -> None:
+    (repository.path / "metadata.json").write_text(json.dumps(METADATA | {"name": "fetch"}))
+    repository.commit()
+    for source in (
+        GitSource(repository.url),
+        FolderSource(str(make_module("other", name="fetch"))),
+        archive({"name": "fetch"}),
+    ):
+        with pytest.raises(Faulty, match="ships with Orchestra"):
+            services.register(source)
+    assert not Module.objects.exists()
+    shipped = register(FolderSource(str(settings.BASE_DIR / "modules" / "fetch")))
+    assert shipped.module.name == "fetch"
