@@ -78,7 +78,9 @@ class Orchestra:
         """The log once it holds this text."""
 
         def look() -> bytes | None:
+            ended = self.client.execution(execution)["finished_at"]
             log = self.text_of(execution)
+            assert text in log or not ended, f"{text!r} is not in the log: {self.why(execution)}"
             return log if text in log else None
 
         return until(look, what=f"{text!r} in the log of execution {execution}")
