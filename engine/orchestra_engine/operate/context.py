@@ -3,11 +3,15 @@
 The status given is never changed: a node is copied when it is first written. What has to be known besides Argo's own
 fields lives under `status.orchestra`:
 
-live       node id → {s: start, until: deadline, k: reason of its kill, exit: 1, o: declared outputs, m: memo} of pods
-waits      node id → {until: time or None, d: declared default needed} of suspend nodes
+live       node id of a pod → {s: when it started, k: why it was killed, o: declared outputs, g: grace}
+due        node id of a pod → when its time is over
+waits      node id of a suspended node → {until: when it goes on by itself}
+queue      node id ("" is the workflow) → the lock it waits for
+backoff    id of a Retry node → when its next attempt may start
 counts     boundary id → [active children, unsuccessful children, active pods, nodes not final]
 sum        [done, total] of the progress
-groups     step group or task group id → {n: next item to make, open: [ids to look at]}
+said       what shutdown, suspend and the deadline were at the last call
+groups     id of a step group, task group or dag → {n: next item to make (None: all are made), open: what has not ended}
 held       holder ("" is the workflow) → locks it holds
 ends       attempt id → when it ended
 """
@@ -234,7 +238,7 @@ class Board:
             node["finishedAt"] = rfc3339(self.now)
         self.unsettled = True
         ident = node["id"]
-        for section in ("live", "waits", "groups"):
+        for section in ("live", "due", "waits", "groups"):
             if ident in self.private.get(section, ()):
                 del self.private[section][ident]
         if ident in self.private.get("held", ()):
@@ -291,6 +295,7 @@ class Board:
 
 
 def _shallow(value: Any) -> Any:
+    """A copy to write to; what lies deeper is replaced as a whole, never changed."""
     if isinstance(value, dict):
-        return {k: (list(v) if isinstance(v, list) else v) for k, v in value.items()}
+        return dict(value)
     return list(value) if isinstance(value, list) else value

@@ -39,11 +39,11 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
         boundary=ident, on_exit=work.options.on_exit, results=graph.result_names(text_of(work.raw)), word="tasks"
     )
     visit = dag_task.Visit(op, work, found, options)
-    todo = board.section("groups").get(ident, {"open": found.order})["open"]
-    left = [name for name in todo if not visit.task(name)]
+    todo = board.section("groups").get(ident, {"open": dict.fromkeys(found.order, 1)})["open"]
+    left = {name: 1 for name in todo if not visit.task(name)}
     if is_final(board.nodes[ident]):
         return board.nodes[ident]
-    if left and (list(todo) != left or ident not in board.section("groups")):
+    if left and (todo != left or ident not in board.section("groups")):
         board.section("groups")[ident] = {"n": None, "open": left}
     return _assess(op, work, found, ident)
 

@@ -150,8 +150,7 @@ class Visit:
 
     def start(self, name: str, task: dict[str, Any], node: dict[str, Any] | None) -> None:
         """Execute a task, or the items of its loop."""
-        simple = node is not None and not loops.expands(task) and self.op._rests(node)
-        if simple:
+        if node is not None and self.nothing_new(task, node):
             return
         try:
             seen = self.scope(name, task)
@@ -170,6 +169,24 @@ class Visit:
         else:
             self.loop(name, task, items, node)
 
+    def nothing_new(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool:
+        """Whether a running task, or all items of a running loop, can be left alone."""
+        if not loops.expands(task) or self.op.collecting is not None:
+            return self.op.rests(node)
+        entry = self.board.section("groups").get(node["id"])
+        if entry is None or entry["n"] is not None:
+            return False
+        nodes = self.board.nodes
+        near = entry["open"] if self.op.full else entry["open"].keys() & self.board.dirty
+        moved = [child for child in near if is_final(nodes[child]) or not self.op.rests(nodes[child])]
+        if moved and len(moved) < len(entry["open"]) and all(is_final(nodes[child]) for child in moved):
+            left = dict(entry["open"])
+            for child in moved:
+                del left[child]
+            self.board.section("groups")[node["id"]] = {"n": None, "open": left}
+            return True
+        return not moved
+
     def loop(self, name: str, task: Mapping[str, Any], items: tuple[dict[str, Any], ...], node: dict[str, Any] | None) -> None:
         """Execute the items of a loop and mark its group when they have ended."""
         if node is None:
@@ -180,21 +197,23 @@ class Visit:
             self.connect(name, node["id"])
         ident = node["id"]
         groups = self.board.section("groups")
-        entry = groups.get(ident, {"n": 0, "open": []})
-        still = [c for c in entry["open"] if not is_final(self.board.nodes[c])]
+        entry = groups.get(ident, {"n": 0, "open": {}})
+        still = [c for c in entry["open"] if self.op.collecting is not None or not self.op.rests(self.board.nodes[c])]
         for child in still:
             self.item(name, items[scope.loop_index(self.board.nodes[child]["name"])], node)
-        reached = entry["n"]
+        looked = dict(entry["open"])
+        reached = len(items) if entry["n"] is None else entry["n"]
         for item in islice(items, reached, None):
             if not self.item(name, item, node):
                 break
             reached += 1
-            still.append(self.board.id(self.name(item["name"])))
-        still = [c for c in still if not is_final(self.board.nodes[c])]
+            looked[self.board.id(self.name(item["name"]))] = 1
+        left = {c: 1 for c in looked if not is_final(self.board.nodes[c])}
         if is_final(self.board.nodes[self.options.boundary]):
             return
-        if still or reached < len(items):
-            if groups.get(ident) != (fresh := {"n": reached, "open": still}):
+        if left or reached < len(items):
+            fresh = {"n": reached if reached < len(items) else None, "open": left}
+            if groups.get(ident) != fresh:
                 groups[ident] = fresh
             return
         bad = [i for i in (self.board.named(self.name(t["name"])) for t in items) if i is not None and failed(i)]

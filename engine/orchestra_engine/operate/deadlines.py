@@ -41,10 +41,11 @@ def grace(op: Operation, entry: Mapping[str, Any]) -> float:
 
 def enforce(op: Operation) -> None:
     """End pods and suspended nodes whose time is over or that shutdown ends; note when the next one is due."""
-    for ident, entry in list(op.board.section("live").items()):
-        if "k" in entry:
+    live = op.board.section("live")
+    for ident in list(live if op.shutdown or op.late else op.board.section("due")):
+        if "k" in live.get(ident, {}):
             continue
-        reason = _reason(op, ident, entry)
+        reason = _reason(op, ident)
         if reason:
             kill(op, ident, reason)
     for ident in list(op.board.section("waits")):
@@ -56,8 +57,8 @@ def enforce(op: Operation) -> None:
         op.board.wake_by(op.deadline)
 
 
-def _reason(op: Operation, ident: str, entry: Mapping[str, Any]) -> str:
-    until = entry.get("u")
+def _reason(op: Operation, ident: str) -> str:
+    until = op.board.section("due").get(ident)
     if op.shutdown or op.late:
         on_exit = in_exit_handler(op, op.board.nodes[ident])
         if not op.may_run(on_exit):

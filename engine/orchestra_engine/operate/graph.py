@@ -10,12 +10,22 @@ from typing import Any
 from orchestra_engine.operate.context import Board
 
 _RESULT = re.compile(r"(?:steps|tasks)(?:\.([\w-]+)|\[[\\'\"]+([\w-]+)[\\'\"]+\])\.outputs\.result")
+_STEP = re.compile(r"steps(?:\.([\w-]+)|\[[\\'\"]+([\w-]+)[\\'\"]+\])")
+_ANY_STEP = re.compile(r"\bsteps(?:\s*\[(?![\\'\"])|\s*[,)|?;}])")
 
 
 @lru_cache(maxsize=512)
 def result_names(text: str) -> frozenset[str]:
     """The steps or tasks whose `outputs.result` a template's JSON refers to: only theirs are captured."""
     return frozenset(found[1] or found[2] for found in _RESULT.finditer(text))
+
+
+@lru_cache(maxsize=512)
+def step_names(text: str) -> frozenset[str] | None:
+    """The steps that a template's JSON refers to; None if an expression may refer to any."""
+    if _ANY_STEP.search(text):
+        return None
+    return frozenset(found[1] or found[2] for found in _STEP.finditer(text))
 
 
 def outbound(board: Board, ident: str) -> list[str]:

@@ -128,7 +128,7 @@ class Operation:
         Raises Blocked if it has to wait for a place, NodeError if it cannot run (the node then says so).
         """
         node = self.board.named(name)
-        if node is not None and self._rests(node):
+        if node is not None and self.rests(node):
             return node
         self.depth += 1
         try:
@@ -143,8 +143,8 @@ class Operation:
         finally:
             self.depth -= 1
 
-    def _rests(self, node: dict[str, Any]) -> bool:
-        """Whether nothing can have changed below a node since the last call."""
+    def rests(self, node: dict[str, Any]) -> bool:
+        """Whether there is nothing to do for a node and all below it: it has ended, or nothing around it has changed."""
         if is_final(node):
             return True
         if self.collecting is not None or "synchronizationStatus" in node:
@@ -155,7 +155,7 @@ class Operation:
             return node["id"] in self.board.private.get("waits", ())
         if node["type"] == "Retry" and node.get("children"):
             last = self.board.nodes[node["children"][-1]]
-            return last["type"] in ("Pod", "Suspend") and self._rests(last) and not is_final(last)
+            return last["type"] in ("Pod", "Suspend") and self.rests(last) and not is_final(last)
         return not self.full and node["id"] not in self.board.dirty
 
     def _prepared(

@@ -61,7 +61,7 @@ def start(op: Operation, work: Work, node: dict[str, Any]) -> None:
     entry: dict[str, Any] = {}
     until = _until(op, work)
     if until is not None:
-        entry["u"] = until
+        op.board.section("due")[node["id"]] = until
         op.board.wake_by(until)
     if (work.options.flag or {}).get("retried"):
         entry["s"] = op.now

@@ -16,7 +16,6 @@ from orchestra_engine.operate.templates import IdentityCache
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation, Options
 
-_SIMPLE = ("Pod", "Suspend", "Skipped")
 _indexes = IdentityCache()
 
 Parts = list[tuple[dict[str, Any], ...]]
@@ -30,10 +29,17 @@ def execute(
     node = board.nodes[ident]
     if is_final(node):
         return node
-    hooked = any(hooks.has_any(step) for step in group)
     entry = board.section("groups").get(ident)
-    if entry is not None and entry["n"] is None and not hooked and op.collecting is None and _only_simple(op, entry):
-        return _settle(op, group, ident, [c for c in entry["open"] if not is_final(board.nodes[c])])
+    hooked = any(hooks.has_any(step) for step in group)
+    if entry is not None and entry["n"] is None and op.collecting is None and not hooked:
+        still = _unsettled(op, entry["open"])
+        if not still and entry["open"]:
+            return node
+        if all(is_final(board.nodes[c]) for c in still):
+            left = dict(entry["open"])
+            for child in still:
+                del left[child]
+            return _settle(op, group, ident, left)
     try:
         parts = _parts(op, group, node, where, scope, options)
     except LanguageError as error:
@@ -42,18 +48,19 @@ def execute(
     return visit.run(entry)
 
 
-def _only_simple(op: Operation, entry: Mapping[str, Any]) -> bool:
+def _unsettled(op: Operation, looked: Mapping[str, int]) -> set[str]:
+    """Those of a group's open nodes that something may have to be done for."""
     nodes = op.board.nodes
-    return all(nodes[c]["type"] in _SIMPLE and "synchronizationStatus" not in nodes[c] for c in entry["open"])
+    near = looked if op.full else looked.keys() & op.board.dirty
+    return {child for child in near if is_final(nodes[child]) or not op.rests(nodes[child])}
 
 
-def _settle(op: Operation, group: Sequence[Mapping[str, Any]], ident: str, still: list[str]) -> dict[str, Any]:
-    """Keep the list of what has not ended; if nothing is left, say how the group ended."""
+def _settle(op: Operation, group: Sequence[Mapping[str, Any]], ident: str, still: dict[str, int]) -> dict[str, Any]:
+    """Keep what has not ended; if nothing is left, say how the group ended."""
     board = op.board
     if still:
-        entry = {"n": None, "open": still}
-        if board.section("groups").get(ident) != entry:
-            board.section("groups")[ident] = entry
+        if board.section("groups").get(ident) != (fresh := {"n": None, "open": still}):
+            board.section("groups")[ident] = fresh
         return board.nodes[ident]
     steps = {step["name"]: step for step in group}
     start = len(board.nodes[ident]["name"]) + 1
@@ -148,13 +155,14 @@ class _Visit:
         self.op, self.group, self.ident, self.where = op, group, ident, where
         self.scope, self.options, self.parts = scope, options, parts
         self.prefix = op.board.nodes[ident]["name"] + "."
+        self.hooked = any(hooks.has_any(step) for step in group)
 
     def run(self, entry: Mapping[str, Any] | None) -> dict[str, Any]:
         board = self.op.board
         begin = 0 if entry is None else entry["n"]
-        looked = [] if entry is None else list(entry["open"])
-        for child in looked:
-            if not is_final(board.nodes[child]) or self.op.collecting is not None:
+        looked = {} if entry is None else dict(entry["open"])
+        for child in list(looked):
+            if self.op.collecting is not None or not self.op.rests(board.nodes[child]):
                 ended = self.step(self.step_of(board.nodes[child]))
                 if ended is not None:
                     return ended
@@ -168,15 +176,15 @@ class _Visit:
                 if outcome is False:
                     break
                 reached += 1
-                looked.append(board.id(self.prefix + step["name"]))
+                looked[board.id(self.prefix + step["name"])] = 1
         return self.close(looked, reached, total)
 
-    def close(self, looked: list[str], reached: int, total: int) -> dict[str, Any]:
+    def close(self, looked: dict[str, int], reached: int, total: int) -> dict[str, Any]:
         board = self.op.board
         if is_final(board.nodes[self.ident]):
             return board.nodes[self.ident]
         try:
-            still = [child for child in looked if child in board.nodes and not self.over(board.nodes[child])]
+            still = {child: 1 for child in looked if child in board.nodes and not self.over(board.nodes[child])}
         except LanguageError as error:
             return board.mark(self.ident, "Error", str(error))
         except NodeError as error:
@@ -239,8 +247,8 @@ class _Visit:
 
     def over(self, node: dict[str, Any]) -> bool:
         """Whether a step and its hooks have ended."""
-        if node["type"] == "Skipped":
-            return True
+        if node["type"] == "Skipped" or not self.hooked:
+            return is_final(node)
         step = self.step_of(node)
         if not hooks.has_any(step):
             return is_final(node)

@@ -32,6 +32,7 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
     seen = Scope(work.inputs)
     scope.add_workflow_outputs(seen, board.status.get("outputs"))
     groups = work.template["steps"]
+    named = graph.step_names(text_of(work.raw))
     for index, group in enumerate(groups):
         made = _group_node(op, work, node, index)
         made = step_group.execute(op, group, made["id"], work.inner, seen, options)
@@ -40,7 +41,7 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
         if failed(made):
             _lead_out(op, work, node["id"], len(groups))
             return board.mark(node["id"], "Failed", made.get("message", ""))
-        _add_outputs(op, work, group, made, seen)
+        _add_outputs(op, work, [step for step in group if named is None or step["name"] in named], made, seen)
     _lead_out(op, work, node["id"], len(groups))
     found = outputs.of_template(work.template, seen)
     if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ ABSENT = tags.PLACEHOLDER + "absent-optional"
 TYPES = ("container", "containerSet", "steps", "dag", "script", "resource", "data", "suspend", "http", "plugin")
 _MERGED_BY_NAME = ("parameters", "artifacts", "volumes", "env", "initContainers", "sidecars", "templates", "ports")
 _PARAMETER_ORDER = ("name", "default", "value", "valueFrom", "globalName", "enum", "description")
+_ALL_INPUTS = re.compile(r"inputs\.parameters(?![.\w])")
 _KEPT = 512
 
 Params = Mapping[str, str]
@@ -201,16 +203,14 @@ def process(
     Paths of artifacts are left as marks (see pod.PATH_MARK). The template that comes back is shared: do not write to it.
     """
     filled = inputs
-    if inputs:
-        text = json.dumps(inputs, ensure_ascii=False)
-        if "{{" in text:
-            filled = json.loads(tags.replace(text, params))
+    if inputs and _tagged(inputs):
+        filled = json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), params))
     values = dict(params)
     for parameter in filled.get("parameters", ()):
         if parameter.get("value") is not None:
             values[f"inputs.parameters.{parameter['name']}"] = parameter["value"]
     body = text_of(template)
-    if "inputs.parameters" in body:
+    if _ALL_INPUTS.search(body):
         values["inputs.parameters"] = gojson.dumps(filled.get("parameters", []), sort=False)
     for artifact in filled.get("artifacts", ()):
         if artifact.get("path"):
@@ -227,8 +227,18 @@ def json_of(text: str) -> dict[str, Any]:
 
 
 def _second(inputs: Mapping[str, Any], values: Params) -> dict[str, Any]:
-    text = json.dumps(inputs, ensure_ascii=False) if inputs else ""
-    return json.loads(tags.replace(text, values)) if "{{" in text else dict(inputs)
+    if not inputs or not _tagged(inputs):
+        return dict(inputs)
+    return json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), values))  # type: ignore[no-any-return]
+
+
+def _tagged(inputs: Mapping[str, Any]) -> bool:
+    """Whether anything in a template's inputs may hold a tag."""
+    for parameter in inputs.get("parameters", ()):
+        for value in parameter.values():
+            if "{{" in value if isinstance(value, str) else value:
+                return True
+    return "artifacts" in inputs and "{{" in json.dumps(inputs["artifacts"], ensure_ascii=False)
 
 
 def _output_paths(template: Mapping[str, Any], body: str, values: dict[str, str]) -> None:
