@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from app.engines.protocol import Fault, Grant, LostClaim, Observation, Refused
+from app.engines.protocol import Fault, Grant, LostClaim, Observation, Refused, Unavailable
 
 Images = Callable[[str], dict[str, Any]]  # from a name to {path, readonly, env}; raises LookupError for an unknown one
 
@@ -58,10 +58,12 @@ class LocalEngine(LocalReader):
             self._engine.adopt()
         except local.LostClaim as error:
             raise LostClaim(str(error)) from error
+        except RuntimeError as error:
+            raise Unavailable(f"the local engine cannot work here: {error}") from error
 
     @classmethod
     def open(cls, *, claim: int, images: Images) -> LocalEngine:
-        """Take the root, with what runs there. Raises `LostClaim` if a later controller has it."""
+        """Take the root, with what runs there. Raises `LostClaim` if a later controller has it, `Unavailable`."""
         return cls(claim=claim, images=images)
 
     @staticmethod

@@ -28,6 +28,10 @@ class LostClaim(Exception):
     """Another controller has taken over; this one must write nothing more."""
 
 
+class Unavailable(Exception):
+    """The engine cannot work on this machine or with these settings; the text says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observation:
     """What became of a Workflow. `status` is Argo's, whichever engine wrote it; None if the Workflow is gone."""

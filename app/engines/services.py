@@ -16,7 +16,7 @@ def engine(*, claim: int, images: Callable[[str], dict[str, Any]]) -> Engine:
     """The engine under a controller's claim; the caller closes it. Only one process may have it at a time.
 
     `images` says what stands behind the names of Orchestra's own images: {path, readonly, env}; it raises LookupError.
-    Raises `LostClaim`.
+    Raises `LostClaim`, `Unavailable`.
     """
     made: Engine = _class().open(claim=claim, images=images)
     return made

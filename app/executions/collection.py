@@ -124,7 +124,7 @@ def _failed(attempt: Attempt) -> Verdict:
     failure = explanations.explain(attempt, attempt.status)
     message = explanations.sentence(failure)
     reason = "NodeFailed"
-    if failure["limit"] == "timeout":
+    if explanations.hit_deadline(attempt.status):
         reason = "Deadline"
     elif failure["limit"]:
         reason = "LimitExceeded"

@@ -56,7 +56,7 @@ def explain(attempt: Attempt, status: dict[str, Any]) -> dict[str, Any]:
     code = node["exit_code"] if node else None
     limit = ""
     if hit_deadline(status):
-        limit = "timeout"
+        limit = _timeout(attempt.workflow, template=node["template"] if node else "")
     elif match := _LIMIT.search(message):
         limit = match[0]
     return {
@@ -67,6 +67,14 @@ def explain(attempt: Attempt, status: dict[str, Any]) -> dict[str, Any]:
         "message": message,
         "last_lines": last_lines(node_log(attempt, node["id"])[-_TAIL_BYTES:]) if node and node["has_log"] else [],
     }
+
+
+def _timeout(workflow: dict[str, Any], *, template: str) -> str:
+    """The deadline of a node, in words: its template's own, or the Workflow's."""
+    spec = workflow.get("spec") or {}
+    own = [one.get("activeDeadlineSeconds") for one in spec.get("templates", []) if one.get("name") == template]
+    seconds = next((one for one in [*own, spec.get("activeDeadlineSeconds")] if one), None)
+    return f"timeout of {seconds} s exceeded" if seconds else "timeout exceeded"
 
 
 def signal_name(exit_code: int | None) -> str | None:
@@ -86,9 +94,7 @@ def last_lines(tail: bytes) -> list[str]:
 def sentence(failure: dict[str, Any]) -> str:
     """A failure in one sentence, with the last line of the log as its hint."""
     where = f"{failure['node']} " if failure["node"] else "the run "
-    if failure["limit"] == "timeout":
-        what = "was ended because its time was over"
-    elif failure["limit"]:
+    if failure["limit"]:
         what = f"was ended: {failure['limit']}"
     elif failure["signal"]:
         what = f"was killed by {failure['signal']} (exit code {failure['exit_code']})"

@@ -59,7 +59,7 @@ def _prediction(execution: Execution) -> Submission:
         inputs = json.dumps(version.metadata["inputs"], ensure_ascii=False)
         arguments = [["inputs", inputs], ["server", settings.AMDA_URL]]
         objects[f"{key}/fetch.json"] = _request(fetch, execution, arguments)
-    return Submission(workflow=workflow, objects=objects, grants={"fetch": Grant(env=_amda_account())})
+    return Submission(workflow=workflow, objects=objects, grants={"fetch": Grant(env=_amda_account() if fetch else {})})
 
 
 def _amda_account() -> dict[str, str]:

@@ -22,6 +22,7 @@ class World:
     def __init__(self) -> None:
         self.workflows: dict[str, dict[str, Any]] = {}
         self.submitted: list[str] = []
+        self.grants: dict[str, Mapping[str, Grant]] = {}
         self.cancelled: list[tuple[str, bool]] = []
         self.changed: set[str] = set()
         self.refuse: list[Fault] = []
@@ -106,6 +107,7 @@ class FakeEngine(LocalReader):
             raise Refused(self.world.refuse)
         name = workflow["metadata"]["name"]
         self.world.submitted.append(name)
+        self.world.grants[name] = grants or {}
         if name not in self.world.workflows:
             self.world.workflows[name] = {**workflow, "status": {"phase": "", "nodes": {}}}
         return f"uid-{name}"

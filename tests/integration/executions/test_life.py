@@ -121,6 +121,30 @@ def test_inputs_are_asked_of_the_version_of_fetch(shipped: None, world: World, w
     assert b'\\"wind\\"' in fetch
 
 
+def test_the_account_at_amda_reaches_the_fetching_node_only(
+    shipped: None, world: World, work: Work, settings: Any
+) -> None:
+    settings.AMDA_USER, settings.AMDA_PASSWORD = "somebody", "open sesame"
+    factories.module("fetch")
+    inputs = [{"name": "wind", "source": "amda", "parameters": ["imf"], "format": "parquet"}]
+    needy = services.request(module=factories.module("needy", inputs=inputs)).execution
+    plain = services.request(module=factories.module("plain")).execution
+    work()
+    assert world.grants[name(needy)]["fetch"].env == {
+        "ORCHESTRA_AMDA_USER": "somebody",
+        "ORCHESTRA_AMDA_PASSWORD": "open sesame",
+    }
+    assert not world.grants[name(plain)]["fetch"].env
+    granted = {
+        template["name"]
+        for template in world.workflows[name(needy)]["spec"]["templates"]
+        if "orchestra/grant" in str(template.get("metadata"))
+    }
+    assert granted == {"fetch"}
+    assert "sesame" not in str(world.workflows)
+    assert "sesame" not in str(list(needy.attempts.values()))
+
+
 def test_an_empty_list_of_events_is_a_result(module: Module, world: World, work: Work) -> None:
     execution = running(module, world, work)
     put(execution, "events.txt", b"")
@@ -188,8 +212,8 @@ def test_a_failure_by_a_signal_names_it(module: Module, world: World, work: Work
     assert "SIGSEGV" in execution.message
 
 
-def test_a_run_out_of_time_says_so(module: Module, world: World, work: Work) -> None:
-    execution = running(module, world, work)
+def test_a_run_out_of_time_says_so(shipped: None, world: World, work: Work) -> None:
+    execution = running(factories.module("slow", timeout=7), world, work)
     world.end(
         name(execution),
         phase="Failed",
@@ -198,6 +222,7 @@ def test_a_run_out_of_time_says_so(module: Module, world: World, work: Work) -> 
     )
     work()
     assert (state(execution), execution.reason) == (State.FAILED, "Deadline")
+    assert "timeout of 7 s exceeded" in execution.message
 
 
 def test_a_run_that_ends_by_itself_though_it_was_cancelled_has_succeeded(

@@ -85,7 +85,7 @@ def failure(**values: Any) -> dict[str, Any]:
         (failure(exit_code=3), "exit code 3"),
         (failure(exit_code=137, signal="SIGKILL"), "SIGKILL"),
         (failure(limit="memory limit of 200 MiB exceeded", exit_code=137, signal="SIGKILL"), "memory limit of 200 MiB"),
-        (failure(limit="timeout", exit_code=143, signal="SIGTERM"), "time was over"),
+        (failure(limit="timeout of 2 s exceeded", exit_code=143, signal="SIGTERM"), "timeout of 2 s exceeded"),
         (failure(exit_code=1, last_lines=["a", "ValueError: no", " "]), "ValueError: no"),
         (failure(node=None, message="no such template"), "no such template"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from app.engines.protocol import LostClaim
+from app.engines.protocol import LostClaim, Unavailable
 from app.executions.controller import Controller
 
 
@@ -30,3 +30,5 @@ class Command(BaseCommand):
             controller.run(until_idle=until_idle)
         except LostClaim as error:
             raise CommandError(f"this controller ends, it may write nothing more: {error}") from error
+        except Unavailable as error:
+            raise CommandError(str(error)) from error
