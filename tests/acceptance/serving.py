@@ -53,11 +53,12 @@ class Orchestra:
     def built(self, module: int | str) -> dict[str, Any]:
         """The module once its newest build has ended, which must have passed."""
 
-        def ended() -> dict[str, Any] | None:
-            found = self.client.module(module)
-            return None if found["build"] and found["build"]["state"] == "PENDING" else found
+        def ended() -> bool:
+            build = self.client.module(module)["build"]
+            return not build or build["state"] != "PENDING"
 
-        found = until(ended, what=f"the build of module {module}", seconds=600.0)
+        until(ended, what=f"the build of module {module}", seconds=600.0)
+        found = self.client.module(module)  # again: an answer may have been put together while the build ended
         assert found["status"] == "installed", self.why(found["build"]["execution"])
         return found
 

@@ -364,6 +364,6 @@ def test_two_runs_never_mix_their_logs(orchestra: Orchestra) -> None:
     ],
 )
 def test_what_is_not_there_is_404_with_a_sentence(orchestra: Orchestra, path: str) -> None:
-    answer: httpx.Response = orchestra.http.get(f"/{path}")
+    answer: httpx.Response = orchestra.http.get(path)
     assert answer.status_code == 404
     assert answer.json()["error"]
