@@ -25,76 +25,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import cluster, operate, validate
-from .images import ImageTable, UnknownImage
+from . import operate
+from .admission import Admission
+from .cluster import Cluster
+from .config import Config, Fault, Grant, NotFound, Observation, Refused, merge
 from .loop import Loop
 from .nodes import Nodes
 from .pod import PodStatus
-from .sandbox import cgroup, choose, plain
-from .store import BadName, LostClaim, Record, Store
+from .sandbox import cgroup, choose
+from .store import BadName, Gone, LostClaim, Record, Store
 from .workflow import finished, new_status
 
 log = logging.getLogger(__name__)
 
 _SAVE_SHARE = 10  # writing a large status takes at most one part in so many of the time
 _RETRY_SECONDS = 1.0  # after a failed write
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grant:
-    """Further folders and variables for the nodes whose template carries the annotation `orchestra/grant: NAME`."""
-
-    writable: Sequence[Path] = ()
-    readonly: Sequence[Path] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Where an engine works and within which bounds. Sizes in bytes, times in seconds."""
-
-    root: Path
-    repository: Path
-    images: ImageTable
-    sandbox: str = "auto"  # auto, private or plain
-    grants: Mapping[str, Grant] = field(default_factory=dict)
-    namespace: str = "default"
-    claim: int = 0
-    max_pods: int | None = None  # at a time; None: 4 for each core, at least 8
-    grace_seconds: float = 10.0
-    keep_scratch: bool = False
-    limits: Mapping[str, int] = field(default_factory=dict)  # for all nodes: cpu_seconds, file_bytes, output_bytes, …
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """One reason why a workflow is refused."""
-
-    path: str
-    message: str
-
-
-class Refused(Exception):
-    """The workflow cannot be taken; all reasons at once."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = list(faults)
-        super().__init__(
-            "; ".join(f"{fault.path}: {fault.message}" if fault.path else fault.message for fault in self.faults)
-        )
-
-
-class NotFound(LookupError):
-    """There is no workflow of that name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observation:
-    """A workflow whose status has changed; `workflow` is None if it is gone."""
-
-    name: str
-    uid: str
-    workflow: dict[str, Any] | None
 
 
 @dataclass(kw_only=True)
@@ -108,6 +53,7 @@ class _Run:
     dirty: bool = True
     held: Counter[str] = field(default_factory=Counter)  # places of locks, by name
     unsaved: bool = False
+    gone: bool = False
     saved: float = 0.0  # monotonic
     cost: float = 0.0  # of the last writing, in seconds
 
@@ -150,7 +96,8 @@ class Engine:
             ),
             cgroup=str(group) if group and cgroup.divide(group) else "",
         )
-        self.cluster = cluster.Cluster(root)
+        self.cluster = Cluster(root)
+        self.admission = Admission(cluster=self.cluster, images=config.images, sandbox=self.sandbox)
         self._runs: dict[str, _Run] = {}
         self._changed: dict[str, str] = {}  # name → uid, since the last poll
 
@@ -174,62 +121,29 @@ class Engine:
             raise Refused([Fault(path="metadata.name", message=str(error).partition(": ")[2])]) from error
         if there is not None:
             return str(there.workflow["metadata"].get("uid", ""))
-        given = grants if isinstance(grants, Mapping) else {each: self.config.grants[each] for each in grants}
-        failure = self._check(workflow, set(given), as_argo)
+        given = self._grants(grants)
+        failure = self.admission.check(workflow, grants=set(given), as_argo=as_argo)
         metadata.setdefault("namespace", self.config.namespace)
         metadata["uid"] = str(uuid.uuid4())
         metadata.setdefault("creationTimestamp", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         taken = {**workflow, "metadata": metadata, "status": new_status()}
         if failure:
             taken["status"] = {**taken["status"], **failure}
-        record = Record(workflow=taken, grants={key: _plain_grant(value) for key, value in given.items()})
-        self.store.save(record, sync=True)
+        record = Record(workflow=taken, grants={key: value.as_dict() for key, value in given.items()})
+        self.store.create(record)
         if failure:
             self._changed[name] = metadata["uid"]
         else:
             self._runs[name] = _Run(record=record)
         return str(metadata["uid"])
 
-    def _check(self, workflow: dict[str, Any], grants: set[str], as_argo: bool) -> dict[str, Any] | None:
-        """Raise Refused, or say with which status Argo's controller would fail the workflow."""
-        templates = self.cluster.workflow_templates()
-        found = validate.check(
-            workflow,
-            secrets=self.cluster.secrets(),
-            configmaps=self.cluster.configmaps(),
-            workflow_templates=templates,
-            grants=grants,
-        )
-        refused = [fault for fault in found if fault.kind == "refused"]
-        message = validate.controller_message(workflow, workflow_templates=templates) if as_argo else None
-        if message and all(fault.by == "controller" for fault in refused):
-            return {
-                "phase": "Failed",
-                "message": message,
-                "finishedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            }
-        faults = [Fault(path=fault.path, message=fault.message) for fault in refused]
-        if not faults:
-            faults = [*self._image_faults(workflow), *self._sandbox_faults(workflow)]
-        if faults:
-            raise Refused(faults)
-        return None
-
-    def _image_faults(self, workflow: dict[str, Any]) -> Iterable[Fault]:
-        for path, template in plain.templates(workflow.get("spec") or {}):
-            for where, container in plain.containers(template):
-                image = str(container.get("image") or "")
-                if not image or "{{" in image:
-                    continue
-                try:
-                    self.config.images.resolve(image)
-                except UnknownImage as error:
-                    yield Fault(path=f"{path}.{where}.image", message=str(error))
-
-    def _sandbox_faults(self, workflow: dict[str, Any]) -> Iterable[Fault]:
-        if self.sandbox == "plain":
-            for path, message in plain.faults(workflow.get("spec") or {}):
-                yield Fault(path=path, message=message)
+    def _grants(self, wanted: Sequence[str] | Mapping[str, Grant]) -> Mapping[str, Grant]:
+        if isinstance(wanted, Mapping):
+            return wanted
+        unknown = [name for name in wanted if name not in self.config.grants]
+        if unknown:
+            raise Refused([Fault(path="", message=f"there is no grant {name!r}") for name in unknown])
+        return {name: self.config.grants[name] for name in wanted}
 
     def stop(self, name: str) -> None:
         """Argo's Stop: end what runs, then run the exit handlers. Raises NotFound."""
@@ -446,6 +360,8 @@ class Engine:
             self._changed[run.name] = self._uid(run.record)
             over = finished(decision.status)
             self._save(run, sync=over, soon=not over)
+            if run.gone:
+                return
         run.waiting += self.nodes.bring(run.record, decision.start)
         run.waiting += self.nodes.kill(run.record, decision.kill)
 
@@ -484,6 +400,9 @@ class Engine:
             return
         try:
             self.store.save(run.record, sync=sync)
+        except Gone:
+            self._lose(run)
+            return
         except OSError as error:
             log.warning("the status of %s cannot be written, trying again: %s", run.name, error)
             run.save_at = now + _RETRY_SECONDS
@@ -493,37 +412,24 @@ class Engine:
         if finished(run.status):
             self._runs.pop(run.name, None)
 
+    def _lose(self, run: _Run) -> None:
+        """The workflow's folder was removed by someone: end its processes and say that it is gone."""
+        log.warning("the folder of %s is gone", run.name)
+        run.gone = True
+        self._runs.pop(run.name, None)
+        self.nodes.abandon(self.store.folder(run.name))
+        self._changed[run.name] = self._uid(run.record)
+
     def close(self) -> None:
         """Let go; running nodes go on and are adopted by the next engine."""
         for run in list(self._runs.values()):
             if run.unsaved:
                 try:
                     self.store.save(run.record, sync=False)
-                except (OSError, LostClaim) as error:
+                except (OSError, Gone, LostClaim) as error:
                     log.warning("the last status of %s is not written: %s", run.name, error)
         self.loop.close()
         self.store.close()
-
-
-def merge(target: Any, patch: Any) -> Any:
-    """A JSON merge patch (RFC 7386): nothing of `target` is changed in place."""
-    if not isinstance(patch, Mapping):
-        return patch
-    result = dict(target) if isinstance(target, Mapping) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge(result.get(key), value)
-    return result
-
-
-def _plain_grant(grant: Grant) -> dict[str, Any]:
-    return {
-        "writable": [str(path) for path in grant.writable],
-        "readonly": [str(path) for path in grant.readonly],
-        "env": dict(grant.env),
-    }
 
 
 __all__ = ["Config", "Engine", "Fault", "Grant", "LostClaim", "NotFound", "Observation", "Refused", "merge"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import select
 import signal
@@ -23,6 +24,8 @@ from .sandbox import SPAWNER
 from .sandbox.shim import boot_id, start_time
 from .sandbox.spawner import MESSAGE_BYTES
 from .store import write_atomically
+
+log = logging.getLogger(__name__)
 
 _IN_FLIGHT = 32  # starts that may wait for the spawner's answer at a time
 
@@ -107,7 +110,14 @@ class Loop:
     def kill(self, folder: Path, *, reason: str, grace: float) -> None:
         """Ask the shim of `folder` to end its node: SIGTERM, and after `grace` seconds SIGKILL, for the whole tree."""
         order = {"reason": reason, "grace": grace}
-        write_atomically(folder / "kill", json.dumps(order).encode(), sync=False)
+        try:
+            write_atomically(folder / "kill", json.dumps(order).encode(), sync=False)
+        except OSError as error:
+            log.warning("the reason why %s is ended cannot be written: %s", folder, error)
+        self.terminate(folder)
+
+    def terminate(self, folder: Path) -> None:
+        """Send SIGTERM to the shim of `folder`, if it runs."""
         pidfd = self._folders.get(folder)
         if pidfd is not None:
             with contextlib.suppress(ProcessLookupError):

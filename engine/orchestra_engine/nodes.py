@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from .pod import Kill, Pod, PodStatus, from_dict
 from .sandbox import shim
 from .sandbox.shim import Task
 from .store import Record, Store, write_atomically
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -35,7 +37,7 @@ class Nodes:
     keep_scratch: bool
     most: int  # nodes at a time
     cgroup: str = ""  # a delegated cgroup v2 that has been divided
-    _queue: deque[Path] = field(default_factory=deque, init=False)
+    _queue: dict[Path, None] = field(default_factory=dict, init=False)  # in order
     _busy: set[Path] = field(default_factory=set, init=False)
 
     def bring(self, record: Record, pods: Iterable[Pod]) -> list[PodStatus]:
@@ -55,7 +57,7 @@ class Nodes:
                 if known is not None:
                     seen.append(known)
                 elif folder not in self._busy and folder not in self._queue:
-                    seen += self._prepare(record, pod, folder)
+                    seen += self._queue_up(record, pod, folder)
             self._start_queued()
         return seen
 
@@ -72,12 +74,21 @@ class Nodes:
             return PodStatus(node_id=node_id, phase="Running", started_at=(folder / "started").stat().st_mtime)
         return self._read(folder, node_id)
 
-    def _prepare(self, record: Record, pod: Pod, folder: Path) -> list[PodStatus]:
-        folder.mkdir(parents=True, exist_ok=True)
+    def _queue_up(self, record: Record, pod: Pod, folder: Path) -> list[PodStatus]:
         try:
-            images = {each.image: self.images.resolve(each.image) for each in pod.containers}
+            self._prepare(record, pod, folder)
         except UnknownImage as error:
             return [self._never(folder, PodStatus(node_id=pod.node_id, phase="Error", message=str(error)))]
+        except OSError as error:
+            message = f"the node could not be started: {error}"
+            return [self._never(folder, PodStatus(node_id=pod.node_id, phase="Error", message=message))]
+        self._queue[folder] = None
+        return []
+
+    def _prepare(self, record: Record, pod: Pod, folder: Path) -> None:
+        """Write what the shim has to know. Raises UnknownImage, OSError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        images = {each.image: self.images.resolve(each.image) for each in pod.containers}
         task = Task(
             pod=asdict(pod),
             sandbox=self.sandbox,
@@ -96,12 +107,11 @@ class Nodes:
         fd = os.open(folder / "pod.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as out:
             out.write(json.dumps(asdict(task)).encode())
-        self._queue.append(folder)
-        return []
 
     def _start_queued(self) -> None:
         while self._queue and len(self._busy) < self.most:
-            folder = self._queue.popleft()
+            folder = next(iter(self._queue))
+            del self._queue[folder]
             self._busy.add(folder)
             self.loop.start(folder)
 
@@ -110,26 +120,32 @@ class Nodes:
         seen: list[PodStatus] = []
         for each in kills:
             folder = self.store.node_dir(record.workflow["metadata"]["name"], each.node_id)
-            if folder in self._queue:
-                self._queue.remove(folder)
+            self._queue.pop(folder, None)
             if folder in self._busy:
                 if not (folder / "kill").exists():
                     self.loop.kill(folder, reason=each.reason, grace=each.grace_seconds)
                 continue
-            folder.mkdir(parents=True, exist_ok=True)
-            seen.append(
-                self._never(
-                    folder, PodStatus(node_id=each.node_id, phase="Failed", message=each.reason, killed=each.reason)
-                )
-            )
+            ended = PodStatus(node_id=each.node_id, phase="Failed", message=each.reason, killed=each.reason)
+            seen.append(self._never(folder, ended))
         return seen
+
+    def abandon(self, workflow: Path) -> None:
+        """End whatever runs below a workflow's folder that is not there any more."""
+        self._queue = {folder: None for folder in self._queue if workflow not in folder.parents}
+        for folder in self._busy:
+            if workflow in folder.parents:
+                self.loop.terminate(folder)
 
     def _never(self, folder: Path, status: PodStatus) -> PodStatus:
         """End a node that was not started, so that nobody can start it any more."""
-        if not shim.claim(folder):
-            return self._read(folder, status.node_id)
-        status = PodStatus(**{**asdict(status), "finished_at": time.time()})
-        write_atomically(folder / "exit.json", json.dumps(asdict(status)).encode(), sync=False)
+        status = replace(status, finished_at=time.time())
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not shim.claim(folder):
+                return self._read(folder, status.node_id)
+            write_atomically(folder / "exit.json", json.dumps(asdict(status)).encode(), sync=False)
+        except OSError as error:
+            log.warning("the end of %s cannot be written: %s", folder, error)
         return status
 
     def observe(self, events: Iterable[Event]) -> Iterator[tuple[str, PodStatus]]:

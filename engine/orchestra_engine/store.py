@@ -25,11 +25,15 @@ from typing import Any
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _NODE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_RESERVED = ("configmaps", "secrets", "claim")
+_RESERVED = ("artifacts", "claim", "configmaps", "secrets", "workflowtemplates")
 
 
 class LostClaim(Exception):
     """Someone with a higher claim has taken over the root; this process must write and start nothing more."""
+
+
+class Gone(LookupError):
+    """Somebody has removed the workflow's folder."""
 
 
 class BadName(ValueError):
@@ -154,14 +158,29 @@ class Store:
             return None
         return Record(**data)
 
-    def save(self, record: Record, *, sync: bool) -> None:
-        """Write a workflow. Raises LostClaim, BadName, OSError (the old file is then still there)."""
-        record.claim = self.claim
+    def create(self, record: Record) -> None:
+        """Write a workflow that is new, and wait until it is on the disk. Raises LostClaim, BadName, OSError."""
         folder = self.folder(record.workflow["metadata"]["name"])
-        data = json.dumps(record.__dict__, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         with self.fenced():
             folder.mkdir(exist_ok=True)
-            write_atomically(folder / "workflow.json", data, sync=sync)
+            self._write(folder, record, sync=True)
+            sync_folder(self.root)
+
+    def save(self, record: Record, *, sync: bool) -> None:
+        """Write a workflow again.
+
+        Raises LostClaim, BadName, Gone if somebody has removed its folder, OSError (the old file is then still there).
+        """
+        folder = self.folder(record.workflow["metadata"]["name"])
+        with self.fenced():
+            if not (folder / "workflow.json").exists():
+                raise Gone(f"{folder} is gone")
+            self._write(folder, record, sync=sync)
+
+    def _write(self, folder: Path, record: Record, *, sync: bool) -> None:
+        record.claim = self.claim
+        data = json.dumps(record.__dict__, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        write_atomically(folder / "workflow.json", data, sync=sync)
 
     def delete(self, name: str) -> None:
         """Remove a workflow and all its nodes' files. Raises LostClaim, BadName."""

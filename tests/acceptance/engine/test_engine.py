@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -195,6 +196,25 @@ def test_a_workflow_that_runs_is_not_deleted_and_a_finished_one_is(opened: Open)
     assert not (engine.store.root / "w").exists()
     with pytest.raises(NotFound):
         engine.stop("w")
+
+
+def test_a_workflow_whose_folder_is_removed_is_gone_and_so_are_its_processes(opened: Open) -> None:
+    mark = f"mark-{os.getpid()}-{time.time_ns()}"
+    main = shell("main", f"python3 -c 'import time; time.sleep(600)' {mark} & echo begun; wait")
+    main["container"]["image"] = "me"
+    engine = opened()
+    uid = engine.submit(workflow("w", main, activeDeadlineSeconds=2))
+    follow(engine, "w", until=logged(engine, "w", "w", "begun"))
+    shutil.rmtree(engine.store.root / "w")
+    seen: list[Any] = []
+    while not any(each.workflow is None for each in seen):
+        seen += engine.poll(timeout=PATIENCE)
+    assert (seen[-1].name, seen[-1].uid) == ("w", uid)
+    assert engine.names() == []
+    end = time.monotonic() + PATIENCE
+    while alive(mark):
+        assert time.monotonic() < end
+        engine.poll(timeout=0.1)
 
 
 def test_a_suspended_workflow_waits_to_be_resumed(opened: Open) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from orchestra_engine.images import Image, ImageTable, UnknownImage, environment, find_python
 from orchestra_engine.sandbox.program import environment as variables
 from orchestra_engine.sandbox.program import expand
-from orchestra_engine.store import BadName, LostClaim, Record, Store
+from orchestra_engine.store import BadName, Gone, LostClaim, Record, Store
 
 
 def record(name: str = "w", **status: str) -> Record:
@@ -22,7 +23,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     store = Store(tmp_path, claim=3)
     saved = record(phase="Running")
     saved.grants = {"build": {"writable": ["/x"]}}
-    store.save(saved, sync=True)
+    store.create(saved)
     found = Store(tmp_path).load("w")
     assert found == saved
     assert found is not None and found.claim == 3
@@ -31,7 +32,7 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
 
 def test_a_lower_claim_can_neither_take_nor_write_nor_delete(tmp_path: Path) -> None:
     old, new = Store(tmp_path, claim=1), Store(tmp_path, claim=2)
-    old.save(record(phase="Running"), sync=False)
+    old.create(record(phase="Running"))
     new.take()
     with pytest.raises(LostClaim):
         old.save(record(phase="Failed"), sync=False)
@@ -45,13 +46,22 @@ def test_a_lower_claim_can_neither_take_nor_write_nor_delete(tmp_path: Path) -> 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.save(record(phase="Running"), sync=False)
+    store.create(record(phase="Running"))
     bad = record(phase="Failed")
     bad.workflow["status"]["x"] = object()
     with pytest.raises(TypeError):
         store.save(bad, sync=False)
     assert json.loads((tmp_path / "w" / "workflow.json").read_text())["workflow"]["status"] == {"phase": "Running"}
     assert [path.name for path in (tmp_path / "w").iterdir()] == ["workflow.json"]
+
+
+def test_a_folder_that_was_removed_does_not_come_back(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.create(record())
+    shutil.rmtree(tmp_path / "w")
+    with pytest.raises(Gone):
+        store.save(record(phase="Running"), sync=False)
+    assert store.names() == []
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "A", "a/b", "", "-a", "a.b", "configmaps", "x" * 254, "a\n"])
