@@ -1,119 +1,152 @@
-"""Every field of a Workflow's spec, templates and containers: what this engine does with it.
+"""Every field of a Workflow's spec, a template and a container: run, ignored, or refused and what to do instead.
 
-RUN: as Argo does. IGNORED: accepted and listed, because it only says where or how Kubernetes places or keeps a pod.
-REFUSED: a manifest that has it is not run, because its result would not be what it says.
+The tables are read by `support` and by the documentation's page on the language, so that neither can be wrong alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Does = Literal["run", "ignored", "refused"]
+RUN, IGNORED, REFUSED = "run", "ignored", "refused"
 
 
 @dataclass(frozen=True)
 class Field:
-    """What is done with a field, and why or what to do instead."""
+    """What happens to a field, and why."""
 
-    does: Does
-    text: str = ""
+    fate: str
+    why: str = ""
 
 
-RUN = Field("run")
-_PLACES = Field("ignored", "it only says where Kubernetes places a pod")
-_CLUSTER = Field("ignored", "it only concerns the cluster")
-_PROBE = Field("ignored", "nothing probes a process here")
-_NO_POD = Field("refused", "there is no pod whose specification could be changed; set the template's own fields")
-_CLAIM = Field("refused", "devices of a cluster cannot be claimed on this machine; run it on the engine argo")
+_RUN = Field(RUN)
+_PLACES = Field(IGNORED, "it only says where or as what a pod is placed")
+_KUBERNETES = Field(IGNORED, "it only concerns Kubernetes' own objects")
+_RESOURCES = Field(REFUSED, "there is no scheduler that hands out devices; take the field out")
+_PATCH = Field(REFUSED, "there is no pod to patch; set the fields themselves in the template")
+_HOSTS = Field(REFUSED, "names are resolved as on this machine; use addresses instead")
+_PROCESS = "a node is one process tree on this machine; "
 
 SPEC: dict[str, Field] = {
-    **dict.fromkeys(
-        (
-            "activeDeadlineSeconds arguments entrypoint hooks onExit parallelism priority retryStrategy shutdown suspend "
-            "synchronization templateDefaults templates workflowMetadata workflowTemplateRef"
-        ).split(),
-        RUN,
-    ),
-    **dict.fromkeys("affinity nodeSelector schedulerName tolerations podPriorityClassName".split(), _PLACES),
-    **dict.fromkeys(
-        (
-            "archiveLogs artifactGC automountServiceAccountToken executor imagePullSecrets metrics podDisruptionBudget "
-            "podGC serviceAccountName ttlStrategy volumeClaimGC podResources"
-        ).split(),
-        _CLUSTER,
-    ),
-    "artifactRepositoryRef": Field("ignored", "artifacts go to this engine's own repository, under the same keys"),
-    "dnsConfig": Field("ignored", "processes resolve names as this machine does"),
-    "dnsPolicy": Field("ignored", "processes resolve names as this machine does"),
-    "hostNetwork": Field("ignored", "processes use this machine's network in any case"),
-    "podMetadata": Field("ignored", "there is no pod that could carry it (annotations orchestra/… are read)"),
-    "securityContext": Field("ignored", "processes run as the user who runs the engine, in its sandbox"),
-    "hostAliases": Field("refused", "names are resolved as on this machine; give the address instead"),
-    "podSpecPatch": _NO_POD,
-    "volumes": Field("run", "emptyDir only; anything else is refused"),
-    "volumeClaimTemplates": Field("refused", "there are no persistent volumes here; pass files as artifacts"),
-    "executorPlugins": Field("refused", "plugins run in the cluster; use a container template"),
-    "resourceClaims": _CLAIM,
+    "activeDeadlineSeconds": _RUN,
+    "affinity": _PLACES,
+    "archiveLogs": Field(IGNORED, "logs are always kept"),
+    "arguments": _RUN,
+    "artifactGC": Field(IGNORED, "artifacts are kept until the owner of the repository removes them"),
+    "artifactRepositoryRef": Field(IGNORED, "artifacts go to the engine's own repository"),
+    "automountServiceAccountToken": _KUBERNETES,
+    "dnsConfig": Field(IGNORED, "names are resolved as on this machine"),
+    "dnsPolicy": Field(IGNORED, "names are resolved as on this machine"),
+    "entrypoint": _RUN,
+    "executor": _KUBERNETES,
+    "executorPlugins": Field(REFUSED, "executor plugins need a pod; take them out"),
+    "hooks": _RUN,
+    "hostAliases": _HOSTS,
+    "hostNetwork": Field(IGNORED, "nodes always use this machine's network"),
+    "imagePullSecrets": _KUBERNETES,
+    "metrics": Field(IGNORED, "this engine emits no metrics of workflows"),
+    "nodeSelector": _PLACES,
+    "onExit": _RUN,
+    "parallelism": _RUN,
+    "podDisruptionBudget": _KUBERNETES,
+    "podGC": _KUBERNETES,
+    "podMetadata": _PLACES,
+    "podPriorityClassName": _PLACES,
+    "podResources": _PLACES,
+    "podSpecPatch": _PATCH,
+    "priority": Field(IGNORED, "workflows start in the order in which they come"),
+    "resourceClaims": _RESOURCES,
+    "retryStrategy": _RUN,
+    "schedulerName": _PLACES,
+    "securityContext": Field(IGNORED, "nodes run as this user, without privileges"),
+    "serviceAccountName": _KUBERNETES,
+    "shutdown": _RUN,
+    "suspend": _RUN,
+    "synchronization": _RUN,
+    "templateDefaults": _RUN,
+    "templates": _RUN,
+    "tolerations": _PLACES,
+    "ttlStrategy": Field(IGNORED, "finished workflows stay until they are deleted"),
+    "volumeClaimGC": _KUBERNETES,
+    "volumeClaimTemplates": Field(REFUSED, "there are no persistent volumes; pass files as artifacts"),
+    "volumes": Field(RUN, "emptyDir only"),
+    "workflowMetadata": _RUN,
+    "workflowTemplateRef": _RUN,
 }
 
 TEMPLATE: dict[str, Field] = {
-    **dict.fromkeys(
-        (
-            "activeDeadlineSeconds container containerSet dag failFast inputs memoize name outputs parallelism "
-            "retryStrategy script steps suspend synchronization timeout"
-        ).split(),
-        RUN,
+    "activeDeadlineSeconds": _RUN,
+    "affinity": _PLACES,
+    "annotations": _KUBERNETES,
+    "archiveLocation": Field(IGNORED, "artifacts and logs go to the engine's own repository"),
+    "automountServiceAccountToken": _KUBERNETES,
+    "container": _RUN,
+    "containerSet": _RUN,
+    "daemon": Field(REFUSED, _PROCESS + "start the service outside, or inside the step that needs it"),
+    "dag": _RUN,
+    "data": Field(REFUSED, "it lists foreign artifact stores; list the files in a script"),
+    "executor": _KUBERNETES,
+    "failFast": _RUN,
+    "hostAliases": _HOSTS,
+    "http": Field(REFUSED, "it needs Argo's agent; send the request from a script"),
+    "initContainers": Field(REFUSED, _PROCESS + "do it at the beginning of the main container, or in a step before"),
+    "inputs": _RUN,
+    "memoize": _RUN,
+    "metadata": Field(
+        IGNORED, "labels and annotations of pods; only annotations that begin with orchestra/ are looked at"
     ),
-    "annotations": Field("run", "the display name and orchestra/…; others are only kept"),
-    "metadata": Field("ignored", "there is no pod that could carry it (annotations orchestra/… are read)"),
-    **dict.fromkeys("affinity nodeSelector priorityClassName schedulerName tolerations".split(), _PLACES),
-    **dict.fromkeys(
-        "automountServiceAccountToken executor metrics serviceAccountName podResources".split(), _CLUSTER
+    "metrics": Field(IGNORED, "this engine emits no metrics of workflows"),
+    "name": _RUN,
+    "nodeSelector": _PLACES,
+    "outputs": _RUN,
+    "parallelism": _RUN,
+    "pendingTimeout": Field(IGNORED, "a node never waits for a place in a cluster"),
+    "plugin": Field(REFUSED, "executor plugins need a pod; do it in a script"),
+    "podResources": _PLACES,
+    "podSpecPatch": _PATCH,
+    "priorityClassName": _PLACES,
+    "resource": Field(
+        REFUSED, "there is no Kubernetes to make the object in; run kubectl in a container if there is one"
     ),
-    "securityContext": SPEC["securityContext"],
-    "hostAliases": SPEC["hostAliases"],
-    "podSpecPatch": _NO_POD,
-    "volumes": SPEC["volumes"],
-    "resourceClaims": _CLAIM,
-    "archiveLocation": Field("refused", "artifacts go to this engine's own repository; give each artifact an s3.key"),
-    "daemon": Field("refused", "nothing can run beside the steps that use it; start it within the step itself"),
-    "initContainers": Field("refused", "a pod here is one program; use a containerSet with dependencies"),
-    "sidecars": Field("refused", "a pod here is one program; use a containerSet, or start it within the step itself"),
-    "data": Field("refused", "data templates need the cluster's artifact store; list the files in a container"),
-    "http": Field("refused", "http templates need Argo's agent; call it from a container or script"),
-    "plugin": Field("refused", "plugins run in the cluster; use a container template"),
-    "resource": Field("refused", "there is no cluster whose objects could be changed; run it on the engine argo"),
-    "pendingTimeout": Field("refused", "a process starts at once or waits for a lock; use timeout or activeDeadlineSeconds"),
+    "resourceClaims": _RESOURCES,
+    "retryStrategy": _RUN,
+    "schedulerName": _PLACES,
+    "script": _RUN,
+    "securityContext": Field(IGNORED, "nodes run as this user, without privileges"),
+    "serviceAccountName": _KUBERNETES,
+    "sidecars": Field(REFUSED, _PROCESS + "start the service inside the step that needs it, or use a containerSet"),
+    "steps": _RUN,
+    "suspend": _RUN,
+    "synchronization": _RUN,
+    "timeout": _RUN,
+    "tolerations": _PLACES,
+    "volumes": Field(RUN, "emptyDir only"),
 }
 
 CONTAINER: dict[str, Field] = {
-    **dict.fromkeys("args command dependencies env envFrom image name source workingDir".split(), RUN),
-    "resources": Field("run", "limits.memory; limits.cpu where cgroups are delegated; requests are ignored"),
-    "volumeMounts": Field("run", "of emptyDir volumes"),
-    "imagePullPolicy": Field("ignored", "a name of an image stands for an environment on this machine"),
-    **dict.fromkeys("livenessProbe readinessProbe startupProbe".split(), _PROBE),
-    **dict.fromkeys(
-        (
-            "ports resizePolicy restartPolicy restartPolicyRules stdin stdinOnce terminationMessagePath "
-            "terminationMessagePolicy tty"
-        ).split(),
-        _CLUSTER,
-    ),
-    "securityContext": Field("ignored", "processes run as the user who runs the engine; privileged is refused"),
-    "lifecycle": Field("refused", "nothing runs beside the program; do it within the program"),
-    "volumeDevices": Field("refused", "block devices cannot be mounted here"),
-    "mirrorVolumeMounts": Field("refused", "a pod here is one program"),
-}
-
-VOLUMES = ("emptyDir",)
-LOCATIONS = {
-    "git": "fetch the repository in a step, or give it as an input of the module",
-    "http": "download the file in a step",
-    "gcs": "only the engine's own repository is reached: use s3 with nothing but a key",
-    "oss": "only the engine's own repository is reached: use s3 with nothing but a key",
-    "azure": "only the engine's own repository is reached: use s3 with nothing but a key",
-    "hdfs": "only the engine's own repository is reached: use s3 with nothing but a key",
-    "artifactory": "only the engine's own repository is reached: use s3 with nothing but a key",
-    "plugin": "only the engine's own repository is reached: use s3 with nothing but a key",
+    "args": _RUN,
+    "command": _RUN,
+    "dependencies": _RUN,
+    "env": Field(RUN, "value, configMapKeyRef and secretKeyRef"),
+    "envFrom": Field(RUN, "configMapRef and secretRef"),
+    "image": _RUN,
+    "imagePullPolicy": Field(IGNORED, "an image is a name for an environment of this machine; nothing is pulled"),
+    "lifecycle": Field(REFUSED, "there is no kubelet to call the hooks; do it in the command itself"),
+    "livenessProbe": Field(IGNORED, "there is no kubelet to ask"),
+    "name": _RUN,
+    "ports": Field(IGNORED, "nodes use this machine's network as it is"),
+    "readinessProbe": Field(IGNORED, "there is no kubelet to ask"),
+    "resizePolicy": _PLACES,
+    "resources": Field(RUN, "limits.memory; limits.cpu where cgroups are delegated"),
+    "restartPolicy": Field(IGNORED, "retryStrategy decides"),
+    "securityContext": Field(IGNORED, "nodes run as this user, without privileges"),
+    "source": _RUN,
+    "startupProbe": Field(IGNORED, "there is no kubelet to ask"),
+    "stdin": Field(IGNORED, "nobody is there to type"),
+    "stdinOnce": Field(IGNORED, "nobody is there to type"),
+    "terminationMessagePath": _KUBERNETES,
+    "terminationMessagePolicy": _KUBERNETES,
+    "tty": Field(IGNORED, "nobody is there to type"),
+    "volumeDevices": Field(REFUSED, "there are no block devices to hand in; pass files as artifacts"),
+    "volumeMounts": Field(RUN, "of emptyDir volumes"),
+    "workingDir": _RUN,
 }

@@ -1,66 +1,89 @@
-"""Names of templates, steps, tasks, parameters and artifacts, as Argo's controller checks them."""
+"""Names in a manifest: what they may look like, and which tags may be used where."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestra_engine.language.tags import PLACEHOLDER
-from orchestra_engine.validate.faults import InvalidSpec
+from orchestra_engine.language import LanguageError, tags
 
-_FIELD = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
-_PLACEHOLDER = re.compile(re.escape(PLACEHOLDER) + r"\d+")
-_FIELD_RULE = (
-    "name must consist of alpha-numeric characters or '-', and must start with an alpha-numeric character "
-    "(e.g. My-name1-2, 123-NAME)"
-)
-_PARAMETER_RULE = (
-    "Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1"
-)
-_MAX_FIELD = 128
+_FIELD = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
+_TAG = re.compile(r"{{[-a-zA-Z0-9]+(\.[-a-zA-Z0-9_]+)*}}")
+_CHECKED = ("item.", "steps.", "inputs.", "outputs.", "pod.", "workflow.", "tasks.")
+_RUNTIME = ("outputs.", "workflow.creationTimestamp", "workflow.scheduledTime", "workflow.duration")
+_EXACT_RUNTIME = ("tasks.name", "steps.name", "node.name")
+_MOST = 128
+ANY_ITEM, ANY_PARAMETER, ANY_ARTIFACT = "item.*", "workflow.outputs.parameters.*", "workflow.outputs.artifacts.*"
 
 
-def field_faults(name: str) -> str:
-    """Why a text is no name of a template, step or task; empty if it is one."""
+def has_tag(text: str) -> bool:
+    """Whether a text holds a simple tag, so that its value is known at run time only."""
+    return _TAG.search(text) is not None
+
+
+def bad_parameter(name: str) -> str:
+    """What is wrong with the name of a parameter or artifact, in Argo's words; empty if nothing is."""
+    if _PARAMETER.fullmatch(name):
+        return ""
+    return "Parameter/Artifact name must consist of alpha-numeric characters, '_' or '-' e.g. my_param_1, MY-PARAM-1"
+
+
+def bad_field(name: str) -> str:
+    """What is wrong with the name of a template, step, task or container, in Argo's words; empty if nothing is."""
     found = []
-    if len(name) > _MAX_FIELD:
-        found.append(f"must be no more than {_MAX_FIELD} characters")
+    if len(name) > _MOST:
+        found.append(f"must be no more than {_MOST} characters")
     if not _FIELD.fullmatch(name):
-        found.append(_FIELD_RULE)
+        found.append(
+            "name must consist of alpha-numeric characters or '-', and must start with an alpha-numeric character "
+            "(e.g. My-name1-2, 123-NAME)"
+        )
     return ";".join(found)
 
 
-def step_faults(name: str) -> str:
-    """As `field_faults`, for a name in which placeholders stand for what is not known yet."""
-    return field_faults(_PLACEHOLDER.sub("x", name))
-
-
-def parameter_faults(name: str) -> str:
-    """Why a text is no name of a parameter or artifact; empty if it is one."""
-    return "" if _PARAMETER.fullmatch(name) else _PARAMETER_RULE
-
-
-def check(items: Sequence[Any], path: str, *, parameters: bool = False) -> None:
-    """Names have to be there, valid and unique.
-
-    Raises InvalidSpec, its message beginning with `[INDEX].name`.
-    """
-    seen: set[str] = set()
-    for index, item in enumerate(items):
+def check_list(items: Iterable[Mapping[str, Any]], bad: Callable[[str], str]) -> list[tuple[int, str]]:
+    """Names that are missing, badly formed or used twice: (index, Argo's message without the list's own path)."""
+    found, seen = [], set()
+    for number, item in enumerate(items):
         name = item.get("name") or ""
-        where = f"{path}[{index}].name"
         if not name:
-            raise InvalidSpec(f"[{index}].name is required", where)
-        wrong = parameter_faults(name) if parameters else field_faults(name)
-        if wrong:
-            raise InvalidSpec(f"[{index}].name: '{name}' is invalid: {wrong}", where)
-        if name in seen:
-            raise InvalidSpec(f"[{index}].name '{name}' is not unique", where)
+            found.append((number, f"[{number}].name is required"))
+        elif wrong := bad(name):
+            found.append((number, f"[{number}].name: '{name}' is invalid: {wrong}"))
+        elif name in seen:
+            found.append((number, f"[{number}].name '{name}' is not unique"))
         seen.add(name)
+    return found
 
 
-def check_parameters(items: Sequence[Any], path: str) -> None:
-    """As `check`, for parameters and artifacts."""
-    check(items, path, parameters=True)
+def unresolved(value: Any, scope: Mapping[str, Any] | set[str], known: set[str]) -> list[str]:
+    """Argo's messages on the tags of a value (any JSON) that nothing in scope or among the globals will replace."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if "{{" not in text:
+        return []
+    try:
+        found = tags.names(text)
+    except LanguageError as error:
+        return [str(error)]
+    messages = []
+    for tag in found:
+        name = tag.strip()
+        if name.startswith(_CHECKED) and name not in scope and name not in known and not _later(name, scope, known):
+            messages.append(f"failed to resolve {{{{{tag}}}}}")
+    return list(dict.fromkeys(messages))
+
+
+def _later(name: str, scope: Mapping[str, Any] | set[str], known: set[str]) -> bool:
+    def allowed(prefix: str, mark: str) -> bool:
+        return name.startswith(prefix) and (mark in scope or mark in known)
+
+    return (
+        name.startswith(_RUNTIME)
+        or name.startswith(_EXACT_RUNTIME)
+        or allowed("item.", ANY_ITEM)
+        or allowed("workflow.outputs.parameters.", ANY_PARAMETER)
+        or allowed("workflow.outputs.artifacts.", ANY_ARTIFACT)
+    )
