@@ -13,7 +13,7 @@ from orchestra_engine.language.expression_parser import Node
 from orchestra_engine.language.expression_predicates import PREDICATES
 
 _MAX_STEPS = 200_000
-_MAX_ITEMS = 1_000_000
+_MAX_ITEMS = 100_000
 _MAX_TEXT = 4 * 2**20
 _NUMERIC = ("int", "float64")
 

@@ -27,6 +27,7 @@ from orchestra_engine.workflow import FINAL, node_id
 
 _CHILDREN = ("Pod", "Steps", "DAG")
 _COUNTED = ("Pod", "Container", "Suspend")
+_MAX_NODES = 100_000
 _DONE = ("Succeeded", "Skipped", "Omitted")
 
 
@@ -36,6 +37,10 @@ class NodeError(Exception):
     def __init__(self, message: str, node: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message, self.node = message, node
+
+
+class Hopeless(Exception):
+    """The workflow as a whole cannot go on: templates that refer to each other without end, or too many nodes."""
 
 
 class Blocked(Exception):
@@ -170,6 +175,8 @@ class Board:
     ) -> dict[str, Any]:
         """A new node in Argo's shape; its display name leaves out what the boundary's name already says."""
         ident = node_id(self.name, name)
+        if len(self.nodes) >= _MAX_NODES:
+            raise Hopeless(f"the workflow has more than {_MAX_NODES} nodes")
         node: dict[str, Any] = {
             "id": ident,
             "name": name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, expressions
 from orchestra_engine.operate import deadlines, hooks
-from orchestra_engine.operate.context import Blocked, Board, NodeError, failed, is_final, rfc3339
+from orchestra_engine.operate.context import Blocked, Board, Hopeless, NodeError, failed, is_final, rfc3339
 from orchestra_engine.operate.operation import Options
 from orchestra_engine.operate.scope import failures
 
@@ -20,6 +20,16 @@ _HOOKED = {"hooked": True}
 
 def walk(op: Operation) -> None:
     """Bring the entrypoint forward, then the hooks, then the exit handler, then the end."""
+    try:
+        _walk(op)
+    except Hopeless as error:
+        for node in list(op.board.nodes.values()):
+            if not is_final(node) and node["id"] not in op.board.section("live"):
+                op.board.mark(node["id"], "Error", str(error))
+        finish(op, "Error", f"error in entry template execution: {error}")
+
+
+def _walk(op: Operation) -> None:
     board = op.board
     op.runtime_params("Running")
     node = _entry(op)

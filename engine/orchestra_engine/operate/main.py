@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,13 @@ _EXECUTORS: dict[str, Executor] = {
     "suspend": suspend.execute,
 }
 _ROUNDS = 10_000
+_FRAMES = 8_000
+
+
+def make_room() -> None:
+    """Allow for as many nested calls as templates may be nested; Python's own need no C stack since 3.11."""
+    if sys.getrecursionlimit() < _FRAMES:
+        sys.setrecursionlimit(_FRAMES)
 
 
 def operate(
@@ -41,6 +49,7 @@ def operate(
 
     `now` is in seconds since 1970 UTC. A workflow that Argo's controller would refuse becomes Failed, "invalid spec: …".
     """
+    make_room()
     if finished(status):
         return Decision(status=dict(status) if not isinstance(status, dict) else status)
     board = Board((workflow.get("metadata") or {}).get("name", ""), status, now)
@@ -176,6 +185,7 @@ def pods(workflow: Mapping[str, Any], status: Mapping[str, Any], **known: Any) -
     live = (status.get("orchestra") or {}).get("live") or {}
     if finished(status) or not live:
         return []
+    make_room()
     board = Board((workflow.get("metadata") or {}).get("name", ""), status, seconds_of(status.get("startedAt")))
     op = _prepared(board, workflow, known.get("configmaps") or {}, None, known.get("workflow_templates") or {})
     if op is None:

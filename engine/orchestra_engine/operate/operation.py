@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError, tags
 from orchestra_engine.operate import locks, memoize, parallelism, retries
-from orchestra_engine.operate.context import Blocked, Board, NodeError, is_final, seconds_of
+from orchestra_engine.operate.context import Blocked, Board, Hopeless, NodeError, is_final, seconds_of
 from orchestra_engine.operate.locks import LockView
 from orchestra_engine.operate.scope import age
 from orchestra_engine.operate.templates import Library, merged_inputs, process, type_of, with_defaults
@@ -133,9 +133,7 @@ class Operation:
         self.depth += 1
         try:
             if self.depth > _MAX_DEPTH:
-                raise LanguageError(
-                    "Maximum recursion depth exceeded. See https://argo-workflows.readthedocs.io/en/latest/scaling/"
-                )
+                raise Hopeless(f"Maximum recursion depth exceeded: templates call each other more than {_MAX_DEPTH} deep")
             work = self._prepared(name, holder, scope, arguments, options)
             return self._run(work, node)
         except LanguageError as error:
