@@ -18,7 +18,9 @@ from app.modules.models import Version
 from app.wire.shown import ShownModule
 from app.wire.times import amda
 
-INSTALL = ("model_version", "python_version", "files", "executable", "pre_process", "post_process")
+INSTALL = (
+    "model_version", "python_version", "requirements_file", "files", "executable", "pre_process", "post_process",
+)  # fmt: skip
 LOG_MOST = 2**20  # bytes of a build's log within a module
 ROLES = {Role.OUTPUT: 0, Role.ANNEX: 1}
 
@@ -62,7 +64,7 @@ class New:
 
     def module(self, row: ShownModule, version: Version) -> dict[str, Any]:
         shown = _module(row, version)
-        shown["install"]["requirements"] = version.metadata["install"]["requirements_file"] or "requirements.txt"
+        shown["install"]["requirements"] = shown["install"]["requirements_file"] or "requirements.txt"
         return shown
 
     def module_in_list(self, row: ShownModule) -> dict[str, Any] | None:
@@ -91,11 +93,8 @@ class Old:
 
     def module(self, row: ShownModule, version: Version) -> dict[str, Any]:
         shown = _module(row, version)
-        install = version.metadata["install"]
-        shown["install"] |= {"requirements": install["requirements"], "requirements_file": install["requirements_file"]}
-        execution = getattr(row.build, "execution", None)
-        log = executions.log(execution, limit=LOG_MOST) if execution else b""
-        return shown | {"build_log": log.decode(errors="replace")}
+        shown["install"]["requirements"] = version.metadata["install"]["requirements"]
+        return shown
 
     def module_in_list(self, row: ShownModule) -> dict[str, Any] | None:
         return {"id": row.module.pk, "name": row.module.name} if row.status == "installed" else None
@@ -118,6 +117,12 @@ class Old:
 
     def killed(self, execution: Execution) -> dict[str, Any]:
         return {}
+
+
+def build_log(row: ShownModule) -> str:
+    """The log of a module's newest build, which both dialects tell of one module and neither in a list."""
+    execution = getattr(row.build, "execution", None)
+    return executions.log(execution, limit=LOG_MOST).decode(errors="replace") if execution else ""
 
 
 def states_of(status: str, dialect: Dialect) -> list[State]:
@@ -171,7 +176,7 @@ def command(execution: Execution) -> str:
     options = [part for name, value in declared for part in (f"--{name}", value)]
     times = ["--start", str(amda(execution.start)), "--stop", str(amda(execution.stop))]
     executable = f"{execution.version.metadata['install']['executable']}.py"
-    return shlex.join(["python", executable, "/work/out", *options, *times])
+    return shlex.join(["python", executable, "/work/out", *times, *options])
 
 
 def _files(execution: Execution) -> Iterable[ExecutionArtifact]:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from app.executions import services as executions
 from app.executions.models import Execution
 from app.executions.states import State
-from app.interfaces.orchestra.dialects import Dialect, New, states_of
+from app.interfaces.orchestra.dialects import Dialect, New, build_log, states_of
 from app.interfaces.orchestra.sources import allowed
 from app.modules import services
 from app.modules.models import Module
@@ -37,7 +37,7 @@ def module(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpRes
     found = lookups.module(module_id, modules=Module.objects.with_latest())
     (row,) = shown([found])
     version = lookups.version(found, name) if (name := request.GET.get("version")) else row.described
-    return JsonResponse(dialect.module(row, version))
+    return JsonResponse(dialect.module(row, version) | {"build_log": build_log(row)})
 
 
 @endpoint("GET", "POST", changing=True)

@@ -104,12 +104,13 @@ def test_objects_carry_the_keys_of_both_dialects() -> None:
     shown = Client().get(f"/modules/{module.pk}").json()
     assert {"id", "name", "version", "image_docker_tag", "description", "git_url", "output", "defaults",
             "annexes_outputs", "install", "args", "hyperparameters", "status"} <= set(shown)  # fmt: skip
-    assert {"model_version", "python_version", "requirements", "files", "executable", "pre_process",
-            "post_process"} <= set(shown["install"])  # fmt: skip
+    assert {"model_version", "python_version", "requirements", "requirements_file", "files", "executable",
+            "pre_process", "post_process"} <= set(shown["install"])  # fmt: skip
     assert shown["description"] == 'it\'s "fine" <b>'
     assert shown["install"]["requirements"] == "requirements.txt"
     old = Client().get(f"/module/{module.pk}").json()
     assert old["install"]["requirements"] == []
+    assert set(shown) == set(old)
     assert "build_log" in old
     task = Client().get(f"/modules/{module.pk}/run?{RUN}&depth=3&threshold=0.25").json()
     assert task["task"] == task["id"]
@@ -117,7 +118,7 @@ def test_objects_carry_the_keys_of_both_dialects() -> None:
     assert (task["start"], task["stop"]) == ("2001-03-28T00:00:00", "2001-03-28T12:00:00")
     assert task["arguments"] == {"threshold": 0.25, "depth": 3}
     assert task["cmd"] == (
-        "python storms.py /work/out --threshold 0.25 --depth 3 --start 2001-03-28T00:00:00 --stop 2001-03-28T12:00:00"
+        "python storms.py /work/out --start 2001-03-28T00:00:00 --stop 2001-03-28T12:00:00 --threshold 0.25 --depth 3"
     )
 
 

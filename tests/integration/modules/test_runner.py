@@ -73,8 +73,8 @@ def test_the_command_line_is_amdas(run: Run) -> None:
     ran = run({"run.py": SHOW}, arguments=[["threshold", "0.5"], ["title", 'l\'été; $(touch x) && "y"']])
     assert ran.code == 0
     assert ran.seen["argv"] == [
-        "run.py", str(ran.work / "out"), "--threshold", "0.5", "--title", "l'été; $(touch x) && \"y\"",
-        "--start", "2001-03-28T00:00:00", "--stop", "2001-04-14T00:00:00",
+        "run.py", str(ran.work / "out"), "--start", "2001-03-28T00:00:00", "--stop", "2001-04-14T00:00:00",
+        "--threshold", "0.5", "--title", "l'été; $(touch x) && \"y\"",
     ]  # fmt: skip
     assert not list(ran.work.rglob("x"))
 
