@@ -17,7 +17,7 @@ from .images import ImageTable, UnknownImage
 from .loop import Event, Loop
 from .pod import Kill, Pod, PodStatus, from_dict
 from .sandbox import shim
-from .sandbox.shim import Task
+from .sandbox.node import Task
 from .store import Record, Store, write_atomically
 
 log = logging.getLogger(__name__)
