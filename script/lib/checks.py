@@ -76,6 +76,7 @@ def static(options: Options) -> Iterator[Result]:
         "makemigrations": [*manage, "makemigrations", "--check", "--dry-run"],
         "check --deploy": [*manage, "check", "--deploy", "--fail-level", "WARNING"],
         "write_schemas": [*manage, "write_schemas", "--check"],
+        "write-argo-types": [sys.executable, "script/write-argo-types", "--check"],
     }
     if shutil.which("shellcheck"):
         checks["shellcheck"] = ["shellcheck", ".ci/run", *_scripts("bash"), *_shell_files()]
@@ -108,14 +109,19 @@ def integration(options: Options) -> Iterator[Result]:
 
 
 def acceptance(options: Options) -> Iterator[Result]:
-    """Real processes and HTTP; the main job also in the plain sandbox and on PostgreSQL."""
+    """Real processes and HTTP; the main job also in the plain sandbox and on PostgreSQL.
+
+    Where there are user namespaces a private root is asked for by name, so that none of it runs in plain unnoticed.
+    """
     tests, main_job = ["tests/acceptance"], ["tests/acceptance", "-m", "main_job"]
-    yield _pytest("acceptance", tests, options, env={"DATABASE_URL": "", "ORCHESTRA_SANDBOX": "auto"})
+    sandbox = "private" if _has_user_namespaces() else "auto"
+    name = "acceptance, private root" if sandbox == "private" else "acceptance, no user namespaces here"
+    yield _pytest(name, tests, options, env={"DATABASE_URL": "", "ORCHESTRA_SANDBOX": sandbox})
     plain = {"DATABASE_URL": "", "ORCHESTRA_SANDBOX": "plain"}
     yield _pytest("acceptance of the main job, plain sandbox", main_job, options, env=plain)
     name = "acceptance of the main job, PostgreSQL"
     with _postgres(name, options) as (url, refused):
-        yield refused or _pytest(name, main_job, options, env={"DATABASE_URL": url, "ORCHESTRA_SANDBOX": "auto"})
+        yield refused or _pytest(name, main_job, options, env={"DATABASE_URL": url, "ORCHESTRA_SANDBOX": sandbox})
 
 
 TIERS: dict[str, Callable[[Options], Iterator[Result]]] = {

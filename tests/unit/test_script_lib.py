@@ -49,6 +49,36 @@ def test_missing_postgresql_fails_in_ci_only(monkeypatch: pytest.MonkeyPatch) ->
             assert (result.failed, result.skipped) == (int(ci), int(not ci))
 
 
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_the_main_job_runs_in_both_sandboxes_where_there_are_two(
+    monkeypatch: pytest.MonkeyPatch, namespaces: bool
+) -> None:
+    asked: list[tuple[bool, str]] = []
+
+    def record(name: str, arguments: list[str], options: checks.Options, *, env: dict[str, str]) -> checks.Result:
+        asked.append(("main_job" in arguments, env["ORCHESTRA_SANDBOX"]))
+        return checks.Result(name=name)
+
+    def missing() -> Path:
+        raise checks.postgres.Missing("not here")
+
+    monkeypatch.setattr(checks, "_pytest", record)
+    monkeypatch.setattr(checks, "_has_user_namespaces", lambda: namespaces)
+    monkeypatch.setattr(checks.postgres, "programs", missing)
+    list(checks.acceptance(checks.Options(pytest=[], ci=False)))
+    assert asked == [(False, "private" if namespaces else "auto"), (True, "plain")]
+
+
+@pytest.mark.parametrize(("skipped", "namespaces", "failed"), [(2, True, 2), (2, False, 0), (0, True, 0)])
+def test_a_recorded_case_that_is_skipped_for_no_reason_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch, skipped: int, namespaces: bool, failed: int
+) -> None:
+    monkeypatch.setattr(checks, "_pytest", lambda *_: checks.Result(name="conformance", passed=9, skipped=skipped))
+    monkeypatch.setattr(checks, "_has_user_namespaces", lambda: namespaces)
+    (result,) = checks.conformance(checks.Options(pytest=[], ci=False))
+    assert result.failed == failed
+
+
 @pytest.mark.parametrize(("percent", "value"), [(50, 5), (95, 10), (100, 10), (10, 1)])
 def test_a_percentile_is_one_of_the_values(percent: float, value: float) -> None:
     assert benchmark.percentile([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], percent) == value
