@@ -39,6 +39,7 @@ _KILLED = re.compile(
     r"|Terminated|Stopped with strategy"
 )
 _ANY_TEXT = ("wait:", "init:", "main: Error (exit code 64)")  # the executor's own paths and words
+_PRINTS_PATHS = ("artifacts/18-path-variables", "basics/14-script-args")  # equal only where paths are the container's
 _EPOCH = re.compile(r"1[78]\d{8}")
 
 
@@ -284,6 +285,9 @@ class Run:
 
     def submit(self) -> None:
         """Hand the case in; a refusal may be what was recorded."""
+        if self.engine.sandbox == "plain" and self.case.name in _PRINTS_PATHS:
+            self.over, self.result.skipped = True, f"it prints paths of a private root: {_no_private_root()}"
+            return
         configmaps = self.case.beside(".configmaps.yaml")
         if configmaps.exists():
             folder = self.engine.store.root / "configmaps"
@@ -298,7 +302,7 @@ class Run:
             if self.record.get("rejectedBy") == "api-server":
                 return
             if self.engine.sandbox == "plain" and "no private root" in str(error):
-                self.result.skipped = why_no_private_root() or "the plain sandbox was asked for"
+                self.result.skipped = _no_private_root()
             else:
                 self.result.differences.append(f"refused: {error}")
             return
@@ -341,6 +345,10 @@ class Run:
                 phase=given.get("phase", "Succeeded"),
                 message=given.get("message"),
             )
+
+
+def _no_private_root() -> str:
+    return why_no_private_root() or "the plain sandbox was asked for"
 
 
 def _ready(workflow: dict[str, Any], when: dict[str, Any]) -> bool:
