@@ -27,7 +27,7 @@ from app.executions.observations import Ended, observe
 from app.executions.requests import workflow_name
 from app.executions.states import CancelRequest, State
 from app.executions.transitions import claim_queued
-from app.executions.wakeup import Listener
+from app.executions.wakeup import CONTROLLER, Listener
 from app.modules import services as modules
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Controller:
         self._self_read, self._self_write = os.pipe()
         for descriptor in (self._self_read, self._self_write):
             os.set_blocking(descriptor, False)
-        self._listener = Listener("controller")
+        self._listener = Listener(CONTROLLER)
         self._holder = Holder(queue, lost=self.interrupt)
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="conclude")
         self._held: set[str] = set()  # names of the Workflows that the engine has, or is about to get
@@ -212,13 +212,12 @@ class Controller:
         free = None if capacity is None else capacity - len(self._held)
         if free is not None and free <= 0:
             return
-        ready = Execution.objects.ready(self.queue).select_related(
-            "schema_version", "version__module", "version__environment", "build__version"
-        )
-        ready = ready.select_related("fetch_version__environment").defer(
-            "schema_version__manifest", "schema_version__text"
-        )
-        for execution in ready[:free]:
+        # mostly there is nothing, so what is there is only read when there is something
+        ready = list(Execution.objects.ready(self.queue).values_list("pk", flat=True)[:free])
+        if not ready:
+            return
+        entries = Execution.objects.to_submit().in_bulk(ready)
+        for execution in [entries[key] for key in ready]:
             self._holder.check()
             with self._isolated(execution):
                 self._take(execution)
@@ -286,12 +285,7 @@ class Controller:
         A Workflow that the engine never got is submitted again, under the same name; one that is gone is LOST; one that
         changed unnoticed is observed.
         """
-        held = list(
-            Execution.objects.held(queue=self.queue)
-            .filter(claim=self.claim)
-            .select_related("version__module", "version__environment", "fetch_version__environment", "build__version")
-            .select_related("schema_version")
-        )
+        held = list(Execution.objects.held(queue=self.queue).filter(claim=self.claim).to_submit())
         self._held = {workflow_name(execution) for execution in held}
         self._look = True
         for execution in held:

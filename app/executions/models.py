@@ -67,6 +67,19 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             .order_by("-priority", "id")
         )
 
+    def to_submit(self) -> ExecutionQuerySet:
+        """With all that a Workflow is made of, and without the long texts beside it."""
+        return self.select_related(
+            "schema_version", "version__module", "version__environment", "fetch_version__environment", "build__version"
+        ).defer(
+            "schema_version__manifest",
+            "schema_version__text",
+            "version__arguments_schema",
+            "version__environment__lock",
+            "fetch_version__arguments_schema",
+            "fetch_version__environment__lock",
+        )
+
     def stranded(self, queue: str) -> ExecutionQuerySet:
         """The queue entries that wait for an environment that no build is making."""
         pending = Build.objects.filter(state=BuildState.PENDING)

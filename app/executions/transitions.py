@@ -10,7 +10,7 @@ from django.utils import timezone
 from app.engines.protocol import LostClaim
 from app.executions.models import Attempt, Change, Execution
 from app.executions.states import FINAL, HELD, State, sources
-from app.executions.wakeup import wake_after_commit
+from app.executions.wakeup import CONTROLLER, own, wake_after_commit
 
 _OF_ATTEMPT = frozenset({"started_at", "finished_at", "reason", "message"})
 
@@ -46,7 +46,7 @@ def transition(
         state=target, **{name: values[name] for name in _OF_ATTEMPT & values.keys()}, **(attempt_values or {})
     )
     Change.objects.create(execution_id=execution, attempt=attempt, state=target, message=message)
-    wake_after_commit()
+    wake_after_commit(but="" if claim is None else own(CONTROLLER))
     return True
 
 
@@ -80,5 +80,5 @@ def claim_queued(*, execution: Execution, claim: int, workflow: dict[str, Any]) 
         state=State.SUBMITTED, workflow=workflow, message="", reason=""
     )
     Change.objects.create(execution=execution, attempt=execution.attempt, state=State.SUBMITTED)
-    wake_after_commit()
+    wake_after_commit(but=own(CONTROLLER))
     return True

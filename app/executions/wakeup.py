@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,31 +22,41 @@ from django.db import DatabaseError, connection, transaction
 logger = logging.getLogger(__name__)
 
 CHANNEL = "orchestra"
+CONTROLLER = "controller"  # the name of controllers' listeners
 _SUFFIX = ".sock"
 _LONGEST = 100  # bytes; a socket's address holds 108 on Linux and 104 elsewhere
 
 
-def wake_after_commit() -> None:
-    """Wake all listeners once the surrounding transaction is committed; at once if there is none."""
-    transaction.on_commit(wake, robust=True)
+def wake_after_commit(*, but: str = "") -> None:
+    """Wake all listeners once the surrounding transaction is committed; at once if there is none.
+
+    Not those whose names begin with `but`, as `own` gives it: who changes something himself need not hear of it.
+    """
+    transaction.on_commit(partial(wake, but=but), robust=True)
 
 
-def wake() -> None:
+def own(who: str) -> str:
+    """How the names of this process's listeners of that kind begin."""
+    return f"{who}-{socket.gethostname()[:40]}-{os.getpid()}-"
+
+
+def wake(*, but: str = "") -> None:
     """Wake all listeners now: those of this machine through their sockets, others through the database."""
-    _wake_sockets(Path(settings.RUN_DIR))
+    _wake_sockets(Path(settings.RUN_DIR), but=but)
     if connection.vendor == "postgresql":
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"NOTIFY {CHANNEL}")
+                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, but])
         except DatabaseError as error:
             logger.warning("could not notify other machines: %s", error)
 
 
-def _wake_sockets(folder: Path) -> None:
+def _wake_sockets(folder: Path, *, but: str = "") -> None:
     try:
         names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(_SUFFIX)]
     except FileNotFoundError:
         return
+    names = [name for name in names if not (but and name.startswith(but))]
     if not names:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -85,7 +96,8 @@ class Listener:
     def __init__(self, who: str) -> None:
         folder = Path(settings.RUN_DIR)
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{who}-{os.getpid()}-{secrets.token_hex(3)}{_SUFFIX}"
+        self.name = f"{own(who)}{secrets.token_hex(3)}"
+        self.path = folder / f"{self.name}{_SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         with _address(folder, self.path.name) as address:
@@ -129,7 +141,8 @@ class Listener:
                 self._notifications.close()
             self._notifications = None
             return True
-        woken = woken or bool(self._notifications.notifies)
+        heard = [one for one in self._notifications.notifies if not (one.payload and self.name.startswith(one.payload))]
+        woken = woken or bool(heard)
         self._notifications.notifies.clear()
         return woken
 
