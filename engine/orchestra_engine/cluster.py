@@ -7,6 +7,8 @@ and `workflowtemplates/` WorkflowTemplates likewise. A ConfigMap that the engine
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,6 +33,10 @@ class Cluster:
     def secrets(self) -> list[str]:
         """The names of the Secrets."""
         return list(self._objects("secrets", "Secret"))
+
+    def secret_values(self) -> Mapping[str, Mapping[str, str]]:
+        """The data of the Secrets by name, decoded; what is no base64 or no UTF-8 is left out."""
+        return {name: _decoded(secret) for name, secret in self._objects("secrets", "Secret").items()}
 
     def workflow_templates(self) -> Mapping[str, dict[str, Any]]:
         """WorkflowTemplates by name."""
@@ -74,6 +80,14 @@ class Cluster:
                         found[str(each["metadata"]["name"])] = each
             self._read[folder] = known = (stamp, found)
         return known[1]
+
+
+def _decoded(secret: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in (secret.get("data") or {}).items():
+        with contextlib.suppress(ValueError):
+            found[key] = base64.b64decode(str(value), validate=True).decode()
+    return found | {key: str(value) for key, value in (secret.get("stringData") or {}).items()}
 
 
 def _documents(path: Path) -> list[Any]:

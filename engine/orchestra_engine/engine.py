@@ -265,11 +265,18 @@ class Engine:
             run.held = operate.held(run.status)
             self._runs[name] = run
             adopted.append(name)
-            known = {"configmaps": self.cluster.configmaps(), "workflow_templates": self.cluster.workflow_templates()}
-            run.waiting += self.nodes.bring(record, operate.pods(record.workflow, run.status, **known))
+            run.waiting += self.nodes.bring(record, operate.pods(record.workflow, run.status, **self._known()))
             run.waiting += self.nodes.kill(record, operate.kills(run.status))
             self._save(run, sync=False)
         return adopted
+
+    def _known(self) -> dict[str, Any]:
+        """The cluster's objects, as the core takes them."""
+        return {
+            "configmaps": self.cluster.configmaps(),
+            "secrets": self.cluster.secret_values(),
+            "workflow_templates": self.cluster.workflow_templates(),
+        }
 
     def wake(self) -> None:
         """Make a sleeping `poll` return; any thread may call this."""
@@ -346,9 +353,8 @@ class Engine:
             run.status,
             time.time(),
             seen,
-            configmaps=self.cluster.configmaps(),
             locks=operate.LockView(taken=others),
-            workflow_templates=self.cluster.workflow_templates(),
+            **self._known(),
         )
         changed = bool(decision.changed) or decision.status != workflow["status"]
         self.cluster.write_entries(decision.configmap_writes)

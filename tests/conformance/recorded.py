@@ -14,10 +14,32 @@ from orchestra_engine import workflow
 
 CASES = Path(__file__).parent / "cases"
 _NODE_FIELDS = (
-    "name displayName type templateName templateRef templateScope phase message boundaryID nodeFlag daemoned "
-    "memoizationStatus"
-).split()
-_ARTIFACT_FIELDS = "name path optional archive globalName mode raw subPath from fromExpression deleted".split()
+    "name",
+    "displayName",
+    "type",
+    "templateName",
+    "templateRef",
+    "templateScope",
+    "phase",
+    "message",
+    "boundaryID",
+    "nodeFlag",
+    "daemoned",
+    "memoizationStatus",
+)
+_ARTIFACT_FIELDS = (
+    "name",
+    "path",
+    "optional",
+    "archive",
+    "globalName",
+    "mode",
+    "raw",
+    "subPath",
+    "from",
+    "fromExpression",
+    "deleted",
+)
 _PARAMETER_FIELDS = ("name", "value", "globalName", "enum", "default")
 _DEADLINE = re.compile(r"Pod was active on the node longer than the specified deadline|Step exceeded its deadline")
 _KILLED = re.compile(

@@ -125,9 +125,7 @@ def _settled(case: Case) -> Simulation:
     manifest = case.manifest
     manifest["metadata"]["namespace"] = "conf"
     record = case.record
-    return Simulation(
-        manifest, scripted=_script(case, record), configmaps=case.configmaps, actions=_Actions(case)
-    )
+    return Simulation(manifest, scripted=_script(case, record), configmaps=case.configmaps, actions=_Actions(case))
 
 
 @pytest.mark.parametrize("case", [c for c in cases() if c.record.get("rejectedBy") != "api-server"], ids=str)
@@ -159,7 +157,9 @@ def _entry(text: Any) -> Any:
     outputs = entry.get("outputs") or {}
     kept: dict[str, Any] = {k: v for k, v in outputs.items() if k in ("exitCode", "result")}
     if outputs.get("parameters"):
-        kept["parameters"] = [{k: p[k] for k in ("name", "value", "globalName") if k in p} for p in outputs["parameters"]]
+        kept["parameters"] = [
+            {k: p[k] for k in ("name", "value", "globalName") if k in p} for p in outputs["parameters"]
+        ]
     if outputs.get("artifacts"):
         kept["artifacts"] = [
             {"name": a["name"], "path": a["path"], "key": a.get("key") or a["s3"]["key"]} for a in outputs["artifacts"]

@@ -1,8 +1,8 @@
-"""The little languages of a manifest: tags, conditions, expressions, durations. Nothing here is ever `eval`uated by Python."""
+"""The little languages of a manifest: tags, conditions, expressions, durations; each parsed, never `eval`uated."""
 
 
 class LanguageError(ValueError):
-    """A text of one of the little languages is wrong, or its evaluation failed; the message is Argo's where it has one."""
+    """A text of a little language is wrong, or its evaluation failed; the message is Argo's where it has one."""
 
 
 class MissingVariable(LanguageError):

@@ -41,6 +41,7 @@ _SYMBOLS = {
     "TERNARY": ("?", ":", "??"),
 }
 _KINDS = {symbol: kind for kind, symbols in _SYMBOLS.items() for symbol in symbols}
+_MARKS = {",": "SEPARATOR", "(": "CLAUSE", ")": "CLAUSE_CLOSE"}
 _PREFIXES = ("-", "!", "~")
 _LEVELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("TERNARY", ("?", ":", "??")),
@@ -114,9 +115,9 @@ class _Lexer:
     def token(self, c: str) -> _Token:
         if c.isdecimal() or c == ".":
             return self.numeric()
-        if c == ",":
+        if c in ",()":
             self.at += 1
-            return _Token("SEPARATOR", ",")
+            return _Token(_MARKS[c], c if c == "," else ord(c))
         if c == "[":
             self.at += 1
             return self.enclosed("VARIABLE", lambda x: x != "]", "Unclosed parameter bracket")
@@ -127,9 +128,6 @@ class _Lexer:
             token = self.enclosed("STRING", lambda x: x not in "'\"", "Unclosed string literal")
             moment = _time(token.value)
             return token if moment is None else _Token("TIME", moment)
-        if c in "()":
-            self.at += 1
-            return _Token("CLAUSE" if c == "(" else "CLAUSE_CLOSE", ord(c))
         return self.symbol()
 
     def numeric(self) -> _Token:
@@ -311,7 +309,9 @@ def _apply(symbol: str, left: Any, right: Any) -> Any:
 def _match(symbol: str, left: Any, right: Any) -> bool:
     for value in (left, right):
         if not isinstance(value, str):
-            raise LanguageError(f"Value '{_show(value)}' cannot be used with the comparator '{symbol}', it is not a string")
+            raise LanguageError(
+                f"Value '{_show(value)}' cannot be used with the comparator '{symbol}', it is not a string"
+            )
     found = regex.compile(right, left).search(left) is not None
     return found if symbol == "=~" else not found
 

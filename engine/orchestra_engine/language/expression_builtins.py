@@ -14,39 +14,36 @@ _MAX_TEXT = 4 * 2**20
 _MAX_DEPTH = 1000
 
 
+_TYPES = ((bool, "bool"), (int, "int"), (float, "float64"), (str, "string"), (list, "[]interface {}"))
+
+
 def type_name(value: Any) -> str:
     """The name of a value's type in Go."""
     if value is None:
         return "<nil>"
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        return "int"
-    if isinstance(value, float):
-        return "float64"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, list):
-        return "[]interface {}"
-    return "map[string]interface {}" if isinstance(value, dict) else "func"
+    found = next((name for kind, name in _TYPES if isinstance(value, kind)), "")
+    return found or ("map[string]interface {}" if isinstance(value, dict) else "func")
 
 
 def go_text(value: Any) -> str:
     """A value as Go's fmt prints it with %v."""
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, float):
-        text = gojson.number(value) if math.isfinite(value) else {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
-        if math.isfinite(value) and abs(value) >= 1e21:
-            return text
-        return _shortest(value) if math.isfinite(value) and value and not 1e-4 <= abs(value) < 1e21 else text
+        return _float_text(value)
     if isinstance(value, list | tuple):
         return "[" + " ".join(go_text(item) for item in value) + "]"
     if isinstance(value, dict):
         return "map[" + " ".join(f"{k}:{go_text(value[k])}" for k in sorted(value, key=str)) + "]"
+    if value is None or isinstance(value, bool):
+        return {None: "<nil>", True: "true", False: "false"}[value]
     return str(value)
+
+
+def _float_text(value: float) -> str:
+    if not math.isfinite(value):
+        return {"inf": "+Inf", "-inf": "-Inf"}.get(str(value), "NaN")
+    if value and not 1e-4 <= abs(value) < 1e21:
+        return _shortest(value)
+    return gojson.number(value)
 
 
 def _shortest(value: float) -> str:
@@ -106,7 +103,7 @@ def _numeric(value: Any, name: str) -> Any:
 
 
 def _compare(left: Any, right: Any) -> int:
-    if type_name(left) in ("int", "float64") and type_name(right) in ("int", "float64") or (
+    if (type_name(left) in ("int", "float64") and type_name(right) in ("int", "float64")) or (
         isinstance(left, str) and isinstance(right, str)
     ):
         return (left > right) - (left < right)
@@ -120,8 +117,12 @@ def go_sorted(keys: list[Any], order: str) -> list[int]:
     """
     if order not in ("asc", "desc"):
         raise LanguageError(f"invalid order {order}, expected asc or desc")
-    compare = cmp_to_key(lambda a, b: _compare(keys[a], keys[b]) * (1 if order == "asc" else -1))
-    return sorted(range(len(keys)), key=compare)
+    sign = 1 if order == "asc" else -1
+
+    def compare(a: int, b: int) -> int:
+        return sign * _compare(keys[a], keys[b])
+
+    return sorted(range(len(keys)), key=cmp_to_key(compare))
 
 
 def _length(value: Any) -> int:

@@ -264,37 +264,37 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+_TEXTS: dict[str, Callable[[str, str], Any]] = {
+    **_COMPARISONS,
+    "+": lambda a, b: a + b,
+    "contains": lambda a, b: b in a,
+    "startsWith": lambda a, b: a.startswith(b),
+    "endsWith": lambda a, b: a.endswith(b),
+    "matches": lambda a, b: regex.compile(b, a).search(a) is not None,
+}
+
+
 def _binary(operator: str, left: Any, right: Any) -> Any:
+    """The value of an operation on two values; NotImplemented if there is none on values of these types."""
     if isinstance(left, str) and isinstance(right, str):
-        return _on_texts(operator, left, right)
+        return _TEXTS[operator](left, right) if operator in _TEXTS else NotImplemented
     if not (is_number(left) and is_number(right)):
         return NotImplemented
-    if operator in ("<", "<=", ">", ">="):
-        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[operator]
-    if operator in ("%", ".."):
-        if not (isinstance(left, int) and isinstance(right, int)):
-            return NotImplemented
-        return _range(left, right) if operator == ".." else _remainder(left, right)
+    if operator in _COMPARISONS:
+        return _COMPARISONS[operator](left, right)
+    if operator in _WHOLE:
+        whole = isinstance(left, int) and isinstance(right, int)
+        return _WHOLE[operator](left, right) if whole else NotImplemented
     try:
         return _arithmetic(operator, left, right)
     except OverflowError:
         return math.inf
-
-
-def _on_texts(operator: str, left: str, right: str) -> Any:
-    if operator == "+":
-        return left + right
-    if operator in ("<", "<=", ">", ">="):
-        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[operator]
-    if operator == "contains":
-        return right in left
-    if operator == "startsWith":
-        return left.startswith(right)
-    if operator == "endsWith":
-        return left.endswith(right)
-    if operator == "matches":
-        return regex.compile(right, left).search(left) is not None
-    return NotImplemented
 
 
 def _range(left: int, right: int) -> list[int]:
@@ -307,6 +307,9 @@ def _remainder(left: int, right: int) -> int:
     if right == 0:
         raise LanguageError("integer divide by zero")
     return int(math.fmod(left, right)) if abs(left) < 2**52 else left - right * int(left / right)
+
+
+_WHOLE: dict[str, Callable[[int, int], Any]] = {"%": _remainder, "..": _range}
 
 
 def _arithmetic(operator: str, left: Any, right: Any) -> Any:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.language.expression_builtins import BUILTINS
 from orchestra_engine.language.expression_lexer import Token, located, tokens
 
 UNARY = {"not": 50, "!": 50, "-": 90, "+": 90}
@@ -48,12 +49,7 @@ PREDICATES: dict[str, tuple[str, ...]] = {
     "sortBy": (_E, _P, _E + _O),
     "reduce": (_E, _P, _E + _O),
 }
-BUILTINS = frozenset(
-    "len type abs ceil floor round int float string trim trimPrefix trimSuffix upper lower split splitAfter replace "
-    "repeat join indexOf lastIndexOf hasPrefix hasSuffix max min mean median toJSON fromJSON toBase64 fromBase64 now "
-    "duration date timezone first last get take keys values toPairs fromPairs reverse uniq concat flatten sort bitand "
-    "bitor bitxor bitnand bitshl bitshr bitushr bitnot".split()
-)
+_CONSTANTS = {"true": True, "false": False, "nil": None}
 _MAX_DEPTH = 80
 
 
@@ -139,7 +135,8 @@ class _Parser:
                 break
             if previous == "??" and token.value != "??":
                 raise self.fault(
-                    f"Operator ({token.value}) and coalesce expressions (??) cannot be mixed. Wrap either by parentheses.",
+                    f"Operator ({token.value}) and coalesce expressions (??) cannot be mixed. "
+                    "Wrap either by parentheses.",
                     token,
                 )
             self.next()
@@ -227,23 +224,21 @@ class _Parser:
     def secondary(self) -> Node:
         token = self.current
         if token.kind == "Identifier":
-            self.next()
-            if token.value in ("true", "false", "nil"):
-                return Node("constant", token.at, {"true": True, "false": False, "nil": None}[token.value])
-            if self.sees("Bracket", "("):
-                return self.postfix(self.call(token, []))
-            return self.postfix(Node("name", token.at, token.value))
+            return self.identifier(self.next())
         if token.kind == "Number":
-            self.next()
-            return Node("constant", token.at, self.number(token))
+            return Node("constant", token.at, self.number(self.next()))
         if token.kind == "String":
-            self.next()
-            return self.postfix(Node("constant", token.at, token.value))
-        if self.sees("Bracket", "["):
-            return self.postfix(self.array(self.next()))
-        if self.sees("Bracket", "{"):
-            return self.postfix(self.map(self.next()))
+            return self.postfix(Node("constant", token.at, self.next().value))
+        if self.sees("Bracket", "[", "{"):
+            return self.postfix(self.array(self.next()) if token.value == "[" else self.map(self.next()))
         raise self.fault(f"unexpected token {token}")
+
+    def identifier(self, token: Token) -> Node:
+        if token.value in _CONSTANTS:
+            return Node("constant", token.at, _CONSTANTS[token.value])
+        if self.sees("Bracket", "("):
+            return self.postfix(self.call(token, []))
+        return self.postfix(Node("name", token.at, token.value))
 
     def number(self, token: Token) -> int | float:
         text = token.value.replace("_", "").lower()

@@ -1,4 +1,4 @@
-"""Expressions (`{{=…}}`, retry and hook expressions, `depends`, `valueFrom.expression`): expr-lang, bounded, never eval."""
+"""Expressions (`{{=…}}`, of retries and hooks, `depends`, `valueFrom.expression`): expr-lang, bounded, never eval."""
 
 from __future__ import annotations
 

@@ -57,26 +57,31 @@ def quote(text: str, *, html: bool = False) -> str:
 
 
 def dumps(value: Any, *, html: bool = True, sort: bool = True) -> str:
-    """Write compact JSON as Go does; `sort=False` keeps the order of keys (a Go struct)."""
+    """Write compact JSON as Go does; `sort=False` keeps the order of keys (a Go struct).
+
+    Raises LanguageError for what JSON cannot hold.
+    """
     if isinstance(value, str):
         return quote(value, html=html)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([dumps(v, html=html, sort=sort) for v in value]) + "]"
+    if isinstance(value, dict):
+        items = [(k if isinstance(k, str) else dumps(k), v) for k, v in value.items()]
+        if sort:
+            items.sort(key=lambda item: item[0])
+        return "{" + ",".join([quote(k, html=html) + ":" + dumps(v, html=html, sort=sort) for k, v in items]) + "}"
+    return _simple(value)
+
+
+def _simple(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, RawInt):
         return value.text
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
         return number(value)
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(dumps(v, html=html, sort=sort) for v in value) + "]"
-    if isinstance(value, dict):
-        items = [(k if isinstance(k, str) else dumps(k), v) for k, v in value.items()]
-        if sort:
-            items.sort(key=lambda item: item[0])
-        return "{" + ",".join(quote(k, html=html) + ":" + dumps(v, html=html, sort=sort) for k, v in items) + "}"
     raise LanguageError(f"json: unsupported type: {type(value).__name__}")
 
 

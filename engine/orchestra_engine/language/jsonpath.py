@@ -1,4 +1,4 @@
-"""JSONPath as Argo's `jsonpath(text, path)` needs it: names, indices, slices, unions, wildcards, `..`, simple filters."""
+"""JSONPath for Argo's `jsonpath(text, path)`: names, indices, slices, unions, wildcards, `..`, simple filters."""
 
 from __future__ import annotations
 
@@ -87,14 +87,13 @@ def _keeps(value: Any, condition: tuple[list[str], str | None, str | None]) -> b
         value = value[name]
     if operator is None or text is None:
         return value is not False and value is not None
-    wanted = text[1:-1] if text[:1] in "'\"" else gojson.loads(text)
+    wanted: Any = text[1:-1] if text[:1] in "'\"" else gojson.loads(text)
     if operator in ("==", "!="):
         return (value == wanted) is (operator == "==")
-    if not isinstance(value, type(wanted)) and not (
-        isinstance(value, int | float) and isinstance(wanted, int | float)
-    ):
+    numbers = isinstance(value, int | float) and isinstance(wanted, int | float)
+    if not numbers and not (isinstance(value, str) and isinstance(wanted, str)):
         return False
-    return bool({"<": value < wanted, ">": value > wanted, "<=": value <= wanted, ">=": value >= wanted}[operator])
+    return {"<": value < wanted, ">": value > wanted, "<=": value <= wanted, ">=": value >= wanted}[operator]
 
 
 def query(path: str, data: Any) -> Any:

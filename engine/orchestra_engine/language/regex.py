@@ -1,7 +1,7 @@
 """Regular expressions of manifests: Go's syntax as far as Python shares it, and none that could run for ever.
 
-Go's engine is linear in time, Python's is not; a pattern that could take exponential time is refused, and one that takes
-polynomial time is only applied to texts that are short enough.
+Go's engine is linear in time, Python's is not; a pattern that could take exponential time is refused, and one that
+takes polynomial time is only applied to texts that are short enough.
 """
 
 from __future__ import annotations

@@ -152,7 +152,9 @@ def _split(separator: str, text: str, count: int = -1) -> dict[str, str]:
 
 
 def _join(glue: str, items: Any) -> str:
-    return _bounded(glue.join(text_of(item) for item in (items if isinstance(items, list) else [items]) if item is not None))
+    return _bounded(
+        glue.join(text_of(item) for item in (items if isinstance(items, list) else [items]) if item is not None)
+    )
 
 
 def _merge(target: dict[str, Any], *sources: dict[str, Any], over: bool = False) -> dict[str, Any]:
@@ -475,19 +477,21 @@ _DATA: dict[str, Callable[..., Any]] = {
     "fail": _fail,
     "hello": lambda: "Hello!",
 }
-_MUST = (
-    "compact deepCopy fromJson toJson toPrettyJson toRawJson merge mergeOverwrite append push prepend first rest last "
-    "initial reverse uniq without has slice chunk regexMatch regexFindAll regexFind regexReplaceAll regexSplit "
-    "regexReplaceAllLiteral"
-).split()
+_MUST = """
+    compact deepCopy fromJson toJson toPrettyJson toRawJson merge mergeOverwrite append push prepend first rest
+    last initial reverse uniq without has slice chunk regexMatch regexFindAll regexFind regexReplaceAll regexSplit
+    regexReplaceAllLiteral
+"""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {**_TEXT, **_NUMBERS, **_DATA}
-FUNCTIONS |= {"must" + name[0].upper() + name[1:]: FUNCTIONS[name] for name in _MUST}
+FUNCTIONS |= {"must" + name[0].upper() + name[1:]: FUNCTIONS[name] for name in _MUST.split()}
 FUNCTIONS["mustFromJson"] = gojson.loads
 
-REFUSED = frozenset(
-    "ago date date_in_zone date_modify dateInZone dateModify duration durationRound htmlDate htmlDateInZone now toDate "
-    "must_date_modify mustDateModify mustToDate unixEpoch randAlphaNum randAlpha randAscii randNumeric randInt randBytes "
-    "shuffle uuidv4 getHostByName bcrypt htpasswd genPrivateKey derivePassword buildCustomCert genCA genCAWithKey "
-    "genSelfSignedCert genSelfSignedCertWithKey genSignedCert genSignedCertWithKey encryptAES decryptAES".split()
-)
+_IMPURE = """
+    ago date date_in_zone date_modify dateInZone dateModify duration durationRound htmlDate htmlDateInZone now
+    toDate must_date_modify mustDateModify mustToDate unixEpoch randAlphaNum randAlpha randAscii randNumeric
+    randInt randBytes shuffle uuidv4 getHostByName bcrypt htpasswd genPrivateKey derivePassword buildCustomCert
+    genCA genCAWithKey genSelfSignedCert genSelfSignedCertWithKey genSignedCert genSignedCertWithKey encryptAES
+    decryptAES
+"""
+REFUSED = frozenset(_IMPURE.split())

@@ -1,7 +1,7 @@
 """Tags: `{{name}}` and `{{=expression}}` in a text that is JSON, replaced as Argo's util/template does.
 
-The text is the JSON of a template, a step or a task, so a value is escaped when it is put in. What a value brings along is
-only seen by the next replacement (Argo replaces a template twice: first globals, then inputs).
+The text is the JSON of a template, a step or a task, so a value is escaped when it is put in. What a value brings along
+is only seen by the next replacement (Argo replaces a template twice: first globals, then inputs).
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ from typing import Any
 from orchestra_engine.language import LanguageError, MissingVariable, expressions, gojson
 
 _LATE = frozenset(
-    "item retries lastRetry.exitCode lastRetry.status lastRetry.duration lastRetry.message workflow.status "
-    "workflow.failures".split()
+    (
+        "item",
+        "retries",
+        "lastRetry.exitCode",
+        "lastRetry.status",
+        "lastRetry.duration",
+        "lastRetry.message",
+        "workflow.status",
+        "workflow.failures",
+    )
 )
 PLACEHOLDER = "__argo__internal__placeholder-"
 _MAX_TEXT = 8 * 2**20
@@ -76,7 +84,8 @@ class _Replacement:
             value = self.values[name]
             if value is None:
                 raise LanguageError(
-                    f"unable to substitute {{{{{tag}}}}}: output is an absent optional (skipped/omitted node with no default)"
+                    f"unable to substitute {{{{{tag}}}}}: output is an absent optional "
+                    "(skipped/omitted node with no default)"
                 )
             if not isinstance(value, str):
                 raise LanguageError(f"failed to resolve {{{{{tag}}}}} to string")
@@ -90,9 +99,9 @@ class _Replacement:
                 )
             if isinstance(nested, str):
                 return "{{" + tag[:inner] + escape(nested)
-        if self.strict is not None and self.strict(name):
-            if not (self.artifacts_later and ".outputs.artifacts." in name):
-                raise MissingVariable(f"failed to resolve {{{{{tag}}}}}")
+        later = self.artifacts_later and ".outputs.artifacts." in name
+        if self.strict is not None and self.strict(name) and not later:
+            raise MissingVariable(f"failed to resolve {{{{{tag}}}}}")
         return "{{" + tag + "}}"
 
     def expression(self, tag: str) -> str:
@@ -127,7 +136,9 @@ class _Replacement:
             if lenient or self.mocked():
                 return kept
             text = str(error)
-            raise LanguageError(text if text.startswith("failed to") else f"failed to evaluate expression: {text}") from None
+            raise LanguageError(
+                text if text.startswith("failed to") else f"failed to evaluate expression: {text}"
+            ) from None
         if len(written) > 1 and written[0] == '"':
             return written[1:-1]
         return gojson.quote(written)[1:-1]
@@ -136,9 +147,7 @@ class _Replacement:
         return any(isinstance(v, str) and v.startswith(PLACEHOLDER) for v in self.values.values())
 
 
-def replace(
-    text: str, values: Mapping[str, Any], *, strict: Strict | None = None, artifacts_later: bool = True
-) -> str:
+def replace(text: str, values: Mapping[str, Any], *, strict: Strict | None = None, artifacts_later: bool = True) -> str:
     """Replace the tags of a JSON text by `values` (text, or None for an output that is absent).
 
     A tag without a value stays as it is, unless `strict` says that it must have one.

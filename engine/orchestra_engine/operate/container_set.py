@@ -19,8 +19,13 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
     containers = work.template["containerSet"]["containers"]
     for container in containers:
         op.board.create(
-            f"{work.name}.{container['name']}", "Container", scope=work.scope, holder=work.holder, boundary=node["id"],
-            phase="Pending", flag=work.options.flag,
+            f"{work.name}.{container['name']}",
+            "Container",
+            scope=work.scope,
+            holder=work.holder,
+            boundary=node["id"],
+            phase="Pending",
+            flag=work.options.flag,
         )
     for container in containers:
         child = op.board.id(f"{work.name}.{container['name']}")

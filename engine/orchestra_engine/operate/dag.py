@@ -79,12 +79,11 @@ def _phase(op: Operation, work: Work, found: Plan, ident: str) -> str:
     phases = {board.id(f"{work.name}.{name}"): "" for name in found.targets}
     todo = [(child, "Succeeded") for child in board.nodes[ident].get("children", ())]
     seen = set(todo)
-    for child, branch in todo:
+    for child, above in todo:
         node = board.nodes.get(child)
         if node is None:
             return "Running"
-        if completed(node):
-            branch = node["phase"]
+        branch = node["phase"] if completed(node) else above
         if child in phases and phases[child] not in ("Failed", "Error"):
             phases[child] = branch
         for below in _next(op, node):
@@ -144,5 +143,3 @@ def add_task(op: Operation, seen: Scope, node: dict[str, Any], task: Mapping[str
         except LanguageError:
             return
         scope.add_skipped(seen, prefix, node, template, with_artifacts=False)
-
-

@@ -119,8 +119,14 @@ class Visit:
             self.board.mark(made["id"], phase, message)
             return
         made = self.board.create(
-            self.name(name), "Skipped", scope=self.where, holder=task, boundary=self.options.boundary, phase=phase,
-            flag={}, message=message,
+            self.name(name),
+            "Skipped",
+            scope=self.where,
+            holder=task,
+            boundary=self.options.boundary,
+            phase=phase,
+            flag={},
+            message=message,
         )
         self.connect(name, made["id"])
 
@@ -187,12 +193,19 @@ class Visit:
             return True
         return not moved
 
-    def loop(self, name: str, task: Mapping[str, Any], items: tuple[dict[str, Any], ...], node: dict[str, Any] | None) -> None:
+    def loop(
+        self, name: str, task: Mapping[str, Any], items: tuple[dict[str, Any], ...], node: dict[str, Any] | None
+    ) -> None:
         """Execute the items of a loop and mark its group when they have ended."""
         if node is None:
             node = self.board.create(
-                self.name(name), "TaskGroup", scope=self.where, holder=task, boundary=self.options.boundary,
-                phase="Running", flag={},
+                self.name(name),
+                "TaskGroup",
+                scope=self.where,
+                holder=task,
+                boundary=self.options.boundary,
+                phase="Running",
+                flag={},
             )
             self.connect(name, node["id"])
         ident = node["id"]
@@ -242,6 +255,12 @@ class Visit:
     def bare(self, full: str, item: Mapping[str, Any], phase: str, message: str) -> None:
         """A node for an item that does not run; its edges are there already."""
         self.board.create(
-            full, "Skipped", scope=self.where, holder=item, boundary=self.options.boundary, phase=phase, flag={},
+            full,
+            "Skipped",
+            scope=self.where,
+            holder=item,
+            boundary=self.options.boundary,
+            phase=phase,
+            flag={},
             message=message,
         )

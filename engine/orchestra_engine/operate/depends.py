@@ -26,7 +26,7 @@ def _expanded(name: str, task: Mapping[str, Any]) -> str:
 
 
 def logic(task: Mapping[str, Any], find: Callable[[str], Mapping[str, Any]]) -> tuple[dict[str, bool], str]:
-    """The tasks that a task depends on (True: by a result of its items), and the condition with bare names written out."""
+    """The tasks that a task depends on (True: by a result of its items), and the condition, bare names written out."""
     if task.get("depends"):
         text = task["depends"]
     else:
@@ -117,9 +117,7 @@ def plan(dag: Mapping[str, Any]) -> Plan:
     return Plan(tasks, _order(targets, tasks, needs), needs, conditions, targets)
 
 
-def _order(
-    targets: tuple[str, ...], tasks: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
+def _order(targets: tuple[str, ...], tasks: Mapping[str, Any], needs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     wanted: set[str] = set()
     todo = list(targets)
     while todo:

@@ -78,7 +78,9 @@ def _workflow_hooks(op: Operation) -> bool:
         node = op.board.named(node_name)
         if node is not None and is_final(node):
             continue
-        if node is None and not expressions.evaluate_bool(hook.get("expression", ""), expressions.environment(op.params)):
+        if node is None and not expressions.evaluate_bool(
+            hook.get("expression", ""), expressions.environment(op.params)
+        ):
             continue
         made = _run(op, node_name, hook, Options(flag=_HOOKED))
         if op.board.named(node_name) is not None:

@@ -43,7 +43,13 @@ def _holder(hook: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lifecycle(
-    op: Operation, scope: Scope, step: Mapping[str, Any], parent: Mapping[str, Any], where: str, options: Options, name: str
+    op: Operation,
+    scope: Scope,
+    step: Mapping[str, Any],
+    parent: Mapping[str, Any],
+    where: str,
+    options: Options,
+    name: str,
 ) -> bool:
     """Run the hooks of a node whose expressions hold; whether all that were run have ended.
 
@@ -71,7 +77,13 @@ def lifecycle(
 
 
 def on_exit(
-    op: Operation, scope: Scope, step: Mapping[str, Any], parent: Mapping[str, Any], where: str, options: Options, name: str
+    op: Operation,
+    scope: Scope,
+    step: Mapping[str, Any],
+    parent: Mapping[str, Any],
+    where: str,
+    options: Options,
+    name: str,
 ) -> bool:
     """Run the exit handler of a node that has ended; whether it has ended too (or there is none to run).
 
@@ -129,7 +141,7 @@ def _arguments(
     resolved = json.loads(text)
     if resolved.get("artifacts"):
         resolved["artifacts"] = resolve_artifacts(scope, resolved["artifacts"], "unable to resolve references: ")
-    return resolved  # type: ignore[no-any-return]
+    return resolved
 
 
 def resolve_artifacts(scope: Scope, artifacts: list[dict[str, Any]], prefix: str = "") -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Mutexes and semaphores: which nodes hold them, who waits, and what other workflows hold.
 
-A node's locks are given back by themselves when it ends. What other workflows hold is not known here: the loop says it in
-a `LockView`, made from `held` of their statuses, and calls operate for those that wait (see `waiting`) when a place
+A node's locks are given back by themselves when it ends. What other workflows hold is not known here: the loop says it
+in a `LockView`, made from `held` of their statuses, and calls operate for those that wait (see `waiting`) when a place
 becomes free, in the order of their priority and age. Calls that share locks must not overlap.
 """
 
@@ -57,7 +57,8 @@ def wanted(synchronization: Mapping[str, Any], namespace: str) -> list[tuple[str
         reference = semaphore.get("configMapKeyRef")
         if not reference:
             raise LanguageError(
-                "requested configuration is invalid: cannot get LockName for a Semaphore without a ConfigMapRef or Database"
+                "requested configuration is invalid: "
+                "cannot get LockName for a Semaphore without a ConfigMapRef or Database"
             )
         space = semaphore.get("namespace") or namespace
         found.append((f"{space}/ConfigMap/{reference['name']}/{reference['key']}", reference))

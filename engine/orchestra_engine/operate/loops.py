@@ -99,9 +99,7 @@ def _from_param(text: str) -> list[Any]:
             raise LanguageError(f"json: cannot unmarshal {kind} into Go value of type []v1alpha1.Item")
         return found or []
     except LanguageError as error:
-        raise LanguageError(
-            f"withParam value could not be parsed as a JSON list: {text.strip()}: {error}"
-        ) from None
+        raise LanguageError(f"withParam value could not be parsed as a JSON list: {text.strip()}: {error}") from None
 
 
 def _holds(condition: str) -> bool | None:
@@ -129,7 +127,9 @@ def _expanded(step_text: str, scope: tuple[tuple[str, str | None], ...]) -> tupl
     found = []
     for index, item in enumerate(items):
         values, shown = _values(item)
-        text = tags.replace(body, {**base, **values}, strict=None if skipped else tags.everything, artifacts_later=skipped)
+        text = tags.replace(
+            body, {**base, **values}, strict=None if skipped else tags.everything, artifacts_later=skipped
+        )
         one = json.loads(text)
         one["name"] = f"{step['name']}({index}:{shown.replace('(', '').replace(')', '')})"
         if step.get("template"):
@@ -146,7 +146,11 @@ def expand(step: Mapping[str, Any], scope: Mapping[str, Any]) -> tuple[dict[str,
     hooks = step.get("hooks")
     text = json.dumps({k: v for k, v in step.items() if k != "hooks"}, ensure_ascii=False)
     needed = _needed(text)
-    seen = tuple((k, v) for k, v in sorted(scope.items()) if k in needed) if needed is not None else tuple(sorted(scope.items()))
+    seen = (
+        tuple((k, v) for k, v in sorted(scope.items()) if k in needed)
+        if needed is not None
+        else tuple(sorted(scope.items()))
+    )
     found = _expanded(text, seen)
     return tuple({**one, "hooks": hooks} for one in found) if hooks else found
 

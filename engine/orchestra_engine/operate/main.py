@@ -42,18 +42,21 @@ def operate(
     observations: Sequence[PodStatus] = (),
     *,
     configmaps: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, Mapping[str, str]] | None = None,
     locks: LockView | None = None,
     workflow_templates: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Decide what comes next: the new status, pods to start and to kill, when to look again.
 
-    `now` is in seconds since 1970 UTC. A workflow that Argo's controller would refuse becomes Failed, "invalid spec: …".
+    `now` is in seconds since 1970 UTC; `configmaps` and `workflow_templates` are objects by name, `secrets` their
+    decoded data by name (it gets into the variables of pods, never into the status). A workflow that Argo's controller
+    would refuse becomes Failed, "invalid spec: …".
     """
     make_room()
     if finished(status):
         return Decision(status=dict(status) if not isinstance(status, dict) else status)
     board = Board((workflow.get("metadata") or {}).get("name", ""), status, now)
-    op = _prepared(board, workflow, configmaps or {}, locks, workflow_templates or {})
+    op = _prepared(board, workflow, configmaps or {}, secrets or {}, locks, workflow_templates or {})
     if op is not None:
         _look(op, observations)
     return _decision(board, status)
@@ -63,6 +66,7 @@ def _prepared(
     board: Board,
     workflow: Mapping[str, Any],
     configmaps: Mapping[str, Any],
+    secrets: Mapping[str, Mapping[str, str]],
     lock_view: LockView | None,
     workflow_templates: Mapping[str, Any],
 ) -> Operation | None:
@@ -80,7 +84,14 @@ def _prepared(
     if first:
         board.private.setdefault("created", _created(workflow, board.now))
     op = Operation(
-        board, workflow, merged, library, configmaps=configmaps, lock_view=lock_view, executors=_EXECUTORS
+        board,
+        workflow,
+        merged,
+        library,
+        configmaps=configmaps,
+        secrets=secrets,
+        lock_view=lock_view,
+        executors=_EXECUTORS,
     )
     created = float(board.private.get("created", board.now))
     try:
@@ -180,14 +191,15 @@ def _decision(board: Board, before: Mapping[str, Any]) -> Decision:
 def pods(workflow: Mapping[str, Any], status: Mapping[str, Any], **known: Any) -> list[Pod]:
     """The pods of all nodes that are Pending or Running, as they were given to be started.
 
-    `known` are the keyword arguments of `operate` (configmaps, workflow_templates).
+    `known` are the keyword arguments of `operate` (configmaps, secrets, workflow_templates).
     """
     live = (status.get("orchestra") or {}).get("live") or {}
     if finished(status) or not live:
         return []
     make_room()
     board = Board((workflow.get("metadata") or {}).get("name", ""), status, seconds_of(status.get("startedAt")))
-    op = _prepared(board, workflow, known.get("configmaps") or {}, None, known.get("workflow_templates") or {})
+    configmaps, secrets = known.get("configmaps") or {}, known.get("secrets") or {}
+    op = _prepared(board, workflow, configmaps, secrets, None, known.get("workflow_templates") or {})
     if op is None:
         return []
     op.collecting = set(live)

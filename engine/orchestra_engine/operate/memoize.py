@@ -41,7 +41,7 @@ def look_up(op: Operation, memoize: Mapping[str, Any]) -> tuple[dict[str, Any], 
 def _entry(op: Operation, cache: str, key: str) -> dict[str, Any] | None:
     for written in reversed(op.board.writes):
         if (written["name"], written["key"]) == (cache, key):
-            return gojson.loads(written["value"])  # type: ignore[no-any-return]
+            return gojson.loads(written["value"])
     configmap = op.configmaps.get(cache)
     if configmap is None:
         return None

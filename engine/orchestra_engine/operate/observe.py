@@ -84,4 +84,6 @@ def _leftovers(op: Operation, node: dict[str, Any], phase: str, message: str) ->
             continue
         todo += below.get("children", ())
         if not is_final(below):
-            op.board.mark(below["id"], "Succeeded" if phase == "Succeeded" else "Failed", "" if phase == "Succeeded" else message)
+            op.board.mark(
+                below["id"], "Succeeded" if phase == "Succeeded" else "Failed", "" if phase == "Succeeded" else message
+            )

@@ -66,6 +66,7 @@ class Operation:
         library: Library,
         *,
         configmaps: Mapping[str, Any],
+        secrets: Mapping[str, Mapping[str, str]],
         lock_view: LockView | None,
         executors: Mapping[str, Executor],
     ) -> None:
@@ -73,7 +74,7 @@ class Operation:
         self.executors = executors
         self.now = board.now
         self.namespace: str = (workflow.get("metadata") or {}).get("namespace") or "default"
-        self.configmaps = configmaps
+        self.configmaps, self.secrets = configmaps, secrets
         self.locks = lock_view or LockView()
         self.params: dict[str, str] = {}
         self.nested = False
@@ -115,10 +116,12 @@ class Operation:
         default = (parameter.get("valueFrom") or {}).get("default")
         if default is not None:
             return str(default)
-        missing = f"ConfigMap '{name}' does not exist" if configmap is None else f"ConfigMap '{name}' does not have the key '{key}'"
-        raise LanguageError(
-            f"unable to retrieve inputs.parameters.{parameter.get('name')} from ConfigMap: {missing}"
+        missing = (
+            f"ConfigMap '{name}' does not exist"
+            if configmap is None
+            else f"ConfigMap '{name}' does not have the key '{key}'"
         )
+        raise LanguageError(f"unable to retrieve inputs.parameters.{parameter.get('name')} from ConfigMap: {missing}")
 
     def execute(
         self, name: str, holder: Mapping[str, Any], scope: str, arguments: Mapping[str, Any], options: Options
@@ -133,7 +136,9 @@ class Operation:
         self.depth += 1
         try:
             if self.depth > _MAX_DEPTH:
-                raise Hopeless(f"Maximum recursion depth exceeded: templates call each other more than {_MAX_DEPTH} deep")
+                raise Hopeless(
+                    f"Maximum recursion depth exceeded: templates call each other more than {_MAX_DEPTH} deep"
+                )
             work = self._prepared(name, holder, scope, arguments, options)
             return self._run(work, node)
         except LanguageError as error:
@@ -142,7 +147,7 @@ class Operation:
             self.depth -= 1
 
     def rests(self, node: dict[str, Any]) -> bool:
-        """Whether there is nothing to do for a node and all below it: it has ended, or nothing around it has changed."""
+        """Whether there is nothing to do for a node and all below it: it has ended, or nothing near it has changed."""
         if is_final(node):
             return True
         if self.collecting is not None or "synchronizationStatus" in node:
@@ -173,8 +178,15 @@ class Operation:
             params.pop("pod.name", None)
         filled, shown = process(template, inputs, params, nested=self.nested)
         return Work(
-            name=name, kind=kind, template=filled, raw=template, inputs=shown, holder=holder,
-            scope=scope, inner=inner, options=options,
+            name=name,
+            kind=kind,
+            template=filled,
+            raw=template,
+            inputs=shown,
+            holder=holder,
+            scope=scope,
+            inner=inner,
+            options=options,
         )
 
     def retry_strategy(self, template: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -272,12 +284,15 @@ class Operation:
             return "Retry"
         return _NODE_TYPES.get(work.kind, "Pod")
 
-    def make(
-        self, work: Work, kind: str, phase: str, *, flag: Mapping[str, bool] | None = None
-    ) -> dict[str, Any]:
+    def make(self, work: Work, kind: str, phase: str, *, flag: Mapping[str, bool] | None = None) -> dict[str, Any]:
         """A new node for a piece of work, with its inputs and its memoization status."""
         node = self.board.create(
-            work.name, kind, scope=work.scope, holder=work.holder, boundary=work.options.boundary, phase=phase,
+            work.name,
+            kind,
+            scope=work.scope,
+            holder=work.holder,
+            boundary=work.options.boundary,
+            phase=phase,
             flag=flag if flag is not None else work.options.flag,
         )
         if work.node_inputs:
@@ -289,14 +304,26 @@ class Operation:
         return node
 
     def _refused(
-        self, node: dict[str, Any] | None, name: str, holder: Mapping[str, Any], scope: str, options: Options, message: str
+        self,
+        node: dict[str, Any] | None,
+        name: str,
+        holder: Mapping[str, Any],
+        scope: str,
+        options: Options,
+        message: str,
     ) -> dict[str, Any]:
         node = node if node is not None else self.board.named(name)
         if node is not None:
             return self.board.mark(node["id"], "Error", message)
         return self.board.create(
-            name, "Skipped", scope=scope, holder=holder, boundary=options.boundary, phase="Error",
-            flag=options.flag, message=message,
+            name,
+            "Skipped",
+            scope=scope,
+            holder=holder,
+            boundary=options.boundary,
+            phase="Error",
+            flag=options.flag,
+            message=message,
         )
 
     def runtime_params(self, phase: str) -> None:

@@ -24,7 +24,6 @@ _LIMITS = {
     "orchestra/limit-processes": "processes",
 }
 GRANT = "orchestra/grant"
-ANNOTATIONS = (*_LIMITS, GRANT)
 
 
 def execute(op: Operation, work: Work) -> dict[str, Any] | None:
@@ -102,9 +101,8 @@ def build(op: Operation, work: Work, node: Mapping[str, Any]) -> Pod:
     """The pod of a node. Raises LanguageError if a quantity or a reference in it is wrong."""
     template = work.template
     name = pod_name(op.board.name, work.name, node.get("templateName", ""))
-    annotations: dict[str, str] = {}
-    for holder in (op.spec.get("podMetadata"), template.get("metadata"), template):
-        annotations |= (holder or {}).get("annotations") or {}
+    # As written, before any tag is replaced: a value that comes in must not be able to make itself a grant.
+    annotations: dict[str, str] = (work.raw.get("metadata") or {}).get("annotations") or {}
     return Pod(
         node_id=node["id"],
         node_name=work.name,
@@ -149,46 +147,50 @@ def _container(op: Operation, container: Mapping[str, Any], name: str, source: s
 
 
 def environment(op: Operation, container: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A container's variables: {name, value}, or {name, secret, key} for those that a secret holds.
+    """A container's variables, {name, value} each, those of ConfigMaps and Secrets filled in.
 
-    Raises LanguageError if a ConfigMap or its key is not there and is not optional.
+    Raises LanguageError if a ConfigMap, a Secret or a key is not there and is not optional.
     """
     found: list[dict[str, str]] = []
     for source in container.get("envFrom") or []:
-        found += _from(op, source)
+        for kind in ("configMapRef", "secretRef"):
+            reference = source.get(kind)
+            if reference:
+                data = _data(op, kind, reference)
+                prefix = source.get("prefix") or ""
+                found += [{"name": f"{prefix}{key}", "value": data[key]} for key in sorted(data)]
     for variable in container.get("env") or []:
         origin = variable.get("valueFrom")
         if not origin:
             found.append({"name": variable["name"], "value": variable.get("value") or ""})
             continue
         for kind in ("configMapKeyRef", "secretKeyRef"):
-            if kind in origin:
-                found += _referred(op, variable["name"], kind, origin[kind])
+            reference = origin.get(kind)
+            if reference and (value := _keyed(op, kind, reference)) is not None:
+                found.append({"name": variable["name"], "value": value})
     return found
 
 
-def _referred(op: Operation, name: str, kind: str, reference: Mapping[str, Any]) -> list[dict[str, str]]:
-    if kind == "secretKeyRef":
-        optional = {"optional": "true"} if reference.get("optional") else {}
-        return [{"name": name, "secret": reference["name"], "key": reference["key"], **optional}]
-    data = (op.configmaps.get(reference.get("name", "")) or {}).get("data") or {}
-    if reference["key"] in data:
-        return [{"name": name, "value": str(data[reference["key"]])}]
+def _data(op: Operation, kind: str, reference: Mapping[str, Any]) -> Mapping[str, str]:
+    """The data of a ConfigMap or Secret; none if it is optional and not there."""
+    name = reference.get("name", "")
+    secret = kind.startswith("secret")
+    if name in (op.secrets if secret else op.configmaps):
+        data = op.secrets[name] if secret else op.configmaps[name].get("data") or {}
+        return {key: str(value) for key, value in data.items()}
     if reference.get("optional"):
-        return []
-    raise LanguageError(f"ConfigMap '{reference.get('name')}' has no key '{reference['key']}' for the variable {name}")
+        return {}
+    raise LanguageError(f"there is no {'Secret' if secret else 'ConfigMap'} '{name}' for the variables of a container")
 
 
-def _from(op: Operation, source: Mapping[str, Any]) -> list[dict[str, str]]:
-    prefix = source.get("prefix") or ""
-    reference = source.get("configMapRef")
-    if reference is None:
-        return [{"prefix": prefix, "secret": source["secretRef"]["name"]}] if source.get("secretRef") else []
-    configmap = op.configmaps.get(reference.get("name", ""))
-    if configmap is None and not reference.get("optional"):
-        raise LanguageError(f"ConfigMap '{reference.get('name')}' for the variables of a container does not exist")
-    data = (configmap or {}).get("data") or {}
-    return [{"name": f"{prefix}{key}", "value": str(data[key])} for key in sorted(data)]
+def _keyed(op: Operation, kind: str, reference: Mapping[str, Any]) -> str | None:
+    data, key = _data(op, kind, reference), reference.get("key", "")
+    if key in data:
+        return data[key]
+    if reference.get("optional"):
+        return None
+    word = "Secret" if kind.startswith("secret") else "ConfigMap"
+    raise LanguageError(f"the {word} '{reference.get('name')}' has no key '{key}' for a variable of a container")
 
 
 def archive_of(artifact: Mapping[str, Any]) -> str:
@@ -219,7 +221,11 @@ def _output(op: Operation, artifact: Mapping[str, Any], pod: str) -> OutputArtif
     archive = archive_of(artifact)
     key = (artifact.get("s3") or {}).get("key")
     if not key:
-        last = artifact["path"].rstrip("/").rpartition("/")[2] if archive == "none" else artifact["name"] + _SUFFIX[archive]
+        last = (
+            artifact["path"].rstrip("/").rpartition("/")[2]
+            if archive == "none"
+            else artifact["name"] + _SUFFIX[archive]
+        )
         key = f"{op.namespace}/{op.board.name}/{pod}/{last}"
     return OutputArtifact(
         name=artifact["name"],

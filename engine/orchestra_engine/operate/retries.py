@@ -98,9 +98,7 @@ def _duration(node: Mapping[str, Any]) -> str:
     return go_text(max(seconds_of(node.get("finishedAt")) - seconds_of(node.get("startedAt")), 0.0))
 
 
-def _decide(
-    op: Operation, ident: str, made: list[dict[str, Any]], strategy: Mapping[str, Any]
-) -> float | bool:
+def _decide(op: Operation, ident: str, made: list[dict[str, Any]], strategy: Mapping[str, Any]) -> float | bool:
     """True (or until when): go on with an attempt. False: wait. The node may be marked final."""
     if not made or not is_final(made[-1]):
         return True
@@ -143,25 +141,30 @@ def _gives_up(op: Operation, made: list[dict[str, Any]], strategy: Mapping[str, 
         return f"Stopped with strategy '{op.shutdown}'"
     if op.late:
         return "retry exceeded workflow deadline"
-    backoff = strategy.get("backoff")
-    limit = _limit(strategy)
-    if backoff:
-        deadline = _max_deadline(op, made, backoff)
-        if deadline is not None and (
-            op.now > deadline or _ended_at(op, last) + _wait(backoff, len(made)) > deadline
-        ):
-            return "Max duration limit exceeded"
+    if _too_long(op, made, strategy.get("backoff")):
+        return "Max duration limit exceeded"
     if not _covered(strategy, last):
         return str(last.get("message", ""))
+    limit = _limit(strategy)
     if limit is not None and len(made) > limit:
         return "No more retries left"
-    if strategy.get("expression"):
-        scope = variables(len(made) - 1, last)
-        if (last.get("outputs") or {}).get("exitCode") is None:
-            scope["lastRetry.exitCode"] = "-1"
-        if not expressions.evaluate_bool(strategy["expression"], expressions.environment(scope)):
-            return "retryStrategy.expression evaluated to false"
-    return None
+    return None if _wished(strategy, made) else "retryStrategy.expression evaluated to false"
+
+
+def _too_long(op: Operation, made: list[dict[str, Any]], backoff: Mapping[str, Any] | None) -> bool:
+    deadline = _max_deadline(op, made, backoff) if backoff else None
+    if deadline is None or backoff is None:
+        return False
+    return op.now > deadline or _ended_at(op, made[-1]) + _wait(backoff, len(made)) > deadline
+
+
+def _wished(strategy: Mapping[str, Any], made: list[dict[str, Any]]) -> bool:
+    if not strategy.get("expression"):
+        return True
+    scope = variables(len(made) - 1, made[-1])
+    if (made[-1].get("outputs") or {}).get("exitCode") is None:
+        scope["lastRetry.exitCode"] = "-1"
+    return expressions.evaluate_bool(strategy["expression"], expressions.environment(scope))
 
 
 def _limit(strategy: Mapping[str, Any]) -> int | None:

@@ -15,9 +15,34 @@ from orchestra_engine.operate.context import Board, failed, rfc3339, seconds_of
 from orchestra_engine.operate.templates import ABSENT
 from orchestra_engine.workflow import pod_name
 
-_FORMATS = {"B": "%B", "b": "%b", "A": "%A", "a": "%a", "Y": "%Y", "m": "%m", "d": "%d", "H": "%H", "I": "%I",
-            "M": "%M", "S": "%S", "p": "%p", "y": "%y", "j": "%j", "f": "%f", "Z": "UTC", "z": "+0000", "L": "000",
-            "F": "%Y-%m-%d", "T": "%H:%M:%S", "e": "%d", "n": "\n", "t": "\t", "w": "%w", "c": "%c", "D": "%m/%d/%y"}
+_FORMATS = {
+    "B": "%B",
+    "b": "%b",
+    "A": "%A",
+    "a": "%a",
+    "Y": "%Y",
+    "m": "%m",
+    "d": "%d",
+    "H": "%H",
+    "I": "%I",
+    "M": "%M",
+    "S": "%S",
+    "p": "%p",
+    "y": "%y",
+    "j": "%j",
+    "f": "%f",
+    "Z": "UTC",
+    "z": "+0000",
+    "L": "000",
+    "F": "%Y-%m-%d",
+    "T": "%H:%M:%S",
+    "e": "%d",
+    "n": "\n",
+    "t": "\t",
+    "w": "%w",
+    "c": "%c",
+    "D": "%m/%d/%y",
+}
 
 
 class Scope:
@@ -62,15 +87,16 @@ class Scope:
         """Arguments that are nothing but a reference to an absent output, marked as not supplied."""
         if None not in self.params.values():
             return arguments
-        parameters = []
-        for parameter in arguments.get("parameters") or []:
-            value = parameter.get("value")
-            if isinstance(value, str) and value.startswith("{{") and value.endswith("}}"):
-                name = value[2:-2].strip()
-                if name in self.params and self.params[name] is None:
-                    parameter = {**parameter, "value": ABSENT}
-            parameters.append(parameter)
+        parameters = [self._marked(parameter) for parameter in arguments.get("parameters") or []]
         return {**arguments, "parameters": parameters} if parameters else arguments
+
+    def _marked(self, parameter: dict[str, Any]) -> dict[str, Any]:
+        value = parameter.get("value")
+        if isinstance(value, str) and value.startswith("{{") and value.endswith("}}"):
+            name = value[2:-2].strip()
+            if name in self.params and self.params[name] is None:
+                return {**parameter, "value": ABSENT}
+        return parameter
 
     def artifact(self, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
         """The artifact that `from` or `fromExpression` refers to, with `subPath` appended to its key.
@@ -84,7 +110,9 @@ class Scope:
         else:
             return None
         if not isinstance(found, dict):
-            raise LanguageError(f"Variable {{{{{wanted.get('from') or wanted.get('fromExpression')}}}}} is not an artifact")
+            raise LanguageError(
+                f"Variable {{{{{wanted.get('from') or wanted.get('fromExpression')}}}}} is not an artifact"
+            )
         sub_path = wanted.get("subPath")
         if not sub_path:
             return dict(found)
@@ -215,7 +243,11 @@ def _timestamps(created: float) -> tuple[tuple[str, str], ...]:
 
 
 def workflow_params(
-    workflow: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any], created: float, configmap_value: Any
+    workflow: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    status: Mapping[str, Any],
+    created: float,
+    configmap_value: Any,
 ) -> dict[str, str]:
     """The workflow's variables: `workflow.name`, `workflow.parameters.*`, …
 
@@ -244,7 +276,9 @@ def workflow_params(
         params[f"workflow.{kind}"] = params[f"workflow.{kind}.json"] = gojson.dumps(values)
         params |= {f"workflow.{kind}.{k}": v for k, v in values.items()}
     for label, source in (added.get("labelsFrom") or {}).items():
-        params[f"workflow.labels.{label}"] = str(expressions.evaluate(source["expression"], expressions.environment(params)))
+        params[f"workflow.labels.{label}"] = str(
+            expressions.evaluate(source["expression"], expressions.environment(params))
+        )
     for parameter in (status.get("outputs") or {}).get("parameters") or ():
         if parameter.get("value") is not None:
             params[f"workflow.outputs.parameters.{parameter['name']}"] = parameter["value"]
@@ -262,7 +296,9 @@ def _argument(parameter: Mapping[str, Any], configmap_value: Any) -> str:
     reference = (parameter.get("valueFrom") or {}).get("configMapKeyRef")
     if reference:
         return str(configmap_value(parameter, reference))
-    raise LanguageError(f"either value or valueFrom must be specified in order to set global parameter {parameter['name']}")
+    raise LanguageError(
+        f"either value or valueFrom must be specified in order to set global parameter {parameter['name']}"
+    )
 
 
 def failures(board: Board) -> str:

@@ -1,4 +1,4 @@
-"""The spec that is executed: the workflow's own over that of its WorkflowTemplate, with the workflow's variables put in."""
+"""The spec that is executed: the workflow's own over that of its WorkflowTemplate, the workflow's variables put in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def executed(
             raise LanguageError(f'workflowtemplates.argoproj.io "{reference.get("name")}" not found')
         stored = status["storedWorkflowTemplateSpec"] = found.get("spec") or {}
         _store_references(stored, status, workflow_templates)
-    return _merged.get((own, stored)) or _merged.put((own, stored), deep_merge(stored, own))  # type: ignore[no-any-return]
+    return _merged.get((own, stored)) or _merged.put((own, stored), deep_merge(stored, own))
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -111,7 +111,7 @@ def resolve(step: Mapping[str, Any], scope: Scope, params: Mapping[str, str]) ->
     if artifacts and any(a.get("from") or a.get("fromExpression") for a in artifacts):
         found = hooks.resolve_artifacts(scope, artifacts, "unable to resolve references: ")
         resolved["arguments"] = {**resolved["arguments"], "artifacts": found}
-    return resolved  # type: ignore[no-any-return]
+    return resolved
 
 
 def _parts(
@@ -150,7 +150,14 @@ class _Visit:
     """One look at a group whose steps are known."""
 
     def __init__(
-        self, op: Operation, group: list[dict[str, Any]], ident: str, where: str, scope: Scope, options: Options, parts: Parts
+        self,
+        op: Operation,
+        group: list[dict[str, Any]],
+        ident: str,
+        where: str,
+        scope: Scope,
+        options: Options,
+        parts: Parts,
     ) -> None:
         self.op, self.group, self.ident, self.where = op, group, ident, where
         self.scope, self.options, self.parts = scope, options, parts
@@ -222,7 +229,13 @@ class _Visit:
         board = self.op.board
         if board.named(name) is None:
             board.create(
-                name, "Skipped", scope=self.where, holder=step, boundary=self.options.boundary, phase="Error", flag={},
+                name,
+                "Skipped",
+                scope=self.where,
+                holder=step,
+                boundary=self.options.boundary,
+                phase="Error",
+                flag={},
                 message=message,
             )
         board.add_child(self.ident, board.id(name))
@@ -266,5 +279,4 @@ def _index(part: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
     if len(part) == 1:
         return {part[0]["name"]: part[0]}
     found = _indexes.get((part,))
-    return found or _indexes.put((part,), {step["name"]: step for step in part})  # type: ignore[no-any-return]
-
+    return found or _indexes.put((part,), {step["name"]: step for step in part})

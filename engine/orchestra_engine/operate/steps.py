@@ -56,9 +56,7 @@ def _group_node(op: Operation, work: Work, node: Mapping[str, Any], index: int) 
     group = board.named(name)
     if group is not None:
         return group
-    group = board.create(
-        name, "StepGroup", scope=work.inner, holder={}, boundary=node["id"], phase="Running", flag={}
-    )
+    group = board.create(name, "StepGroup", scope=work.inner, holder={}, boundary=node["id"], phase="Running", flag={})
     if index == 0:
         board.add_child(node["id"], group["id"])
         return group
@@ -79,9 +77,7 @@ def _lead_out(op: Operation, work: Work, ident: str, count: int) -> None:
             return
 
 
-def _add_outputs(
-    op: Operation, work: Work, group: list[dict[str, Any]], made: Mapping[str, Any], seen: Scope
-) -> None:
+def _add_outputs(op: Operation, work: Work, group: list[dict[str, Any]], made: Mapping[str, Any], seen: Scope) -> None:
     """What later groups can refer to of a group's steps; of a loop, the lists of its items' outputs."""
     for step in group:
         prefix = f"steps.{step['name']}"
@@ -99,5 +95,3 @@ def _add_outputs(
             except LanguageError:
                 continue
             scope.add_skipped(seen, prefix, child, template, with_artifacts=True)
-
-

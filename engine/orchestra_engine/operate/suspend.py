@@ -65,17 +65,18 @@ def with_defaults(outputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """
     if outputs is None:
         return None
-    parameters = []
-    for parameter in outputs.get("parameters") or []:
-        source = parameter.get("valueFrom") or {}
-        if "supplied" in source:
-            if source.get("default") is None:
-                raise LanguageError(
-                    f"raw output parameter '{parameter['name']}' has not been set and does not have a default value"
-                )
-            parameter = {k: v for k, v in parameter.items() if k != "valueFrom"} | {"value": source["default"]}
-        parameters.append(parameter)
-    return {**outputs, "parameters": parameters}
+    return {**outputs, "parameters": [_settled(parameter) for parameter in outputs.get("parameters") or []]}
+
+
+def _settled(parameter: dict[str, Any]) -> dict[str, Any]:
+    source = parameter.get("valueFrom") or {}
+    if "supplied" not in source:
+        return parameter
+    if source.get("default") is None:
+        raise LanguageError(
+            f"raw output parameter '{parameter['name']}' has not been set and does not have a default value"
+        )
+    return {k: v for k, v in parameter.items() if k != "valueFrom"} | {"value": source["default"]}
 
 
 def finish(board: Board, ident: str) -> None:

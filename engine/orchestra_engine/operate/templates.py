@@ -52,8 +52,10 @@ def type_of(template: Mapping[str, Any]) -> str:
 def deep_merge(base: Any, over: Any, key: str = "") -> Any:
     """`over` on top of `base`: mappings are merged, lists of named things by name, everything else is replaced."""
     if isinstance(base, dict) and isinstance(over, dict):
-        return {k: deep_merge(base[k], over[k], k) if k in base and k in over else (over[k] if k in over else base[k])
-                for k in [*over, *(k for k in base if k not in over)]}
+        return {
+            k: deep_merge(base[k], over[k], k) if k in base and k in over else (over[k] if k in over else base[k])
+            for k in [*over, *(k for k in base if k not in over)]
+        }
     if key in _MERGED_BY_NAME and isinstance(base, list) and isinstance(over, list):
         named = {item["name"]: item for item in base if isinstance(item, dict) and "name" in item}
         mine = [deep_merge(named[i["name"]], i) if i.get("name") in named else i for i in over]
@@ -70,7 +72,7 @@ def with_defaults(template: dict[str, Any], defaults: dict[str, Any] | None) -> 
         kind = type_of(template)
         fitting = {k: v for k, v in defaults.items() if k not in TYPES or k == kind}
         found = _merged.put((template, defaults), deep_merge(fitting, template))
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 class Library:
@@ -118,7 +120,7 @@ def text_of(template: dict[str, Any]) -> str:
     if found is None:
         body = {k: v for k, v in template.items() if k != "inputs"}
         found = _texts.put((template,), json.dumps(body, ensure_ascii=False))
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 @lru_cache(maxsize=1024)
@@ -133,8 +135,13 @@ def _given(arguments: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]
 
 def has_location(artifact: Mapping[str, Any]) -> bool:
     """Whether an artifact says where its content is: raw text or a key."""
-    return "raw" in artifact or bool((artifact.get("s3") or {}).get("key")) or any(
-        isinstance(artifact.get(kind), dict) for kind in ("http", "git", "gcs", "oss", "azure", "hdfs", "artifactory")
+    return (
+        "raw" in artifact
+        or bool((artifact.get("s3") or {}).get("key"))
+        or any(
+            isinstance(artifact.get(kind), dict)
+            for kind in ("http", "git", "gcs", "oss", "azure", "hdfs", "artifactory")
+        )
     )
 
 
@@ -200,7 +207,7 @@ def process(
     """A template and its inputs with every tag replaced that can be: first globals and locals, then inputs.
 
     `nested` says that a value of `params` holds tags itself: then, as in Argo, they are replaced in a second round.
-    Paths of artifacts are left as marks (see pod.PATH_MARK). The template that comes back is shared: do not write to it.
+    Paths of artifacts are left as marks (see pod.PATH_MARK). The template that comes back is shared: never write to it.
     """
     filled = inputs
     if inputs and _tagged(inputs):
@@ -223,13 +230,13 @@ def process(
 
 def json_of(text: str) -> dict[str, Any]:
     """Large templates (steps, dags) are read once; a pod's own text is short and never seen again."""
-    return shared_json(text) if '"steps":' in text or '"dag":' in text else json.loads(text)  # type: ignore[no-any-return]
+    return shared_json(text) if '"steps":' in text or '"dag":' in text else json.loads(text)
 
 
 def _second(inputs: Mapping[str, Any], values: Params) -> dict[str, Any]:
     if not inputs or not _tagged(inputs):
         return dict(inputs)
-    return json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), values))  # type: ignore[no-any-return]
+    return json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), values))
 
 
 def _tagged(inputs: Mapping[str, Any]) -> bool:

@@ -30,15 +30,24 @@ spec:
       - {name: a, template: t, withItems: [x, "y z", 3], arguments: {parameters: [{name: v, value: "{{item}}"}]}}
       - {name: b, template: flaky, dependencies: [a]}
       - {name: c, template: bad, continueOn: {failed: true}, hooks: {exit: {template: t}}}
-      - {name: d, template: inner, dependencies: [b, c], arguments: {parameters: [{name: p, value: "{{workflow.parameters.many}}"}]}}
+      - name: d
+        template: inner
+        dependencies: [b, c]
+        arguments: {parameters: [{name: p, value: "{{workflow.parameters.many}}"}]}
       - {name: skip, template: t, when: "{{workflow.parameters.many}} > 5", dependencies: [d]}
-      - {name: last, template: t, dependencies: [skip, d], arguments: {parameters: [{name: v, value: "{{tasks.d.outputs.parameters.q}}"}]}}
+      - name: last
+        template: t
+        dependencies: [skip, d]
+        arguments: {parameters: [{name: v, value: "{{tasks.d.outputs.parameters.q}}"}]}
   - name: inner
     inputs: {parameters: [{name: p}]}
     outputs: {parameters: [{name: q, valueFrom: {parameter: "{{steps.two.outputs.parameters.o}}"}}]}
     parallelism: 2
     steps:
-    - - {name: one, template: t, withSequence: {count: "{{inputs.parameters.p}}"}, arguments: {parameters: [{name: v, value: "{{item}}"}]}}
+    - - name: one
+        template: t
+        withSequence: {count: "{{inputs.parameters.p}}"}
+        arguments: {parameters: [{name: v, value: "{{item}}"}]}
       - {name: locked, template: locked}
       - {name: too, template: locked}
     - - {name: two, template: t, arguments: {parameters: [{name: v, value: "{{steps.one.outputs.parameters.o}}"}]}}
