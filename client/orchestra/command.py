@@ -16,6 +16,7 @@ import typer
 
 from orchestra import doctor, lint, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, USAGE, guarded
+from orchestra.workflow.commands import app as workflow_app
 
 if TYPE_CHECKING:
     from orchestra.client import Client, Json
@@ -136,7 +137,7 @@ def build(module: ModuleName, wait: Wait = True, server: Server = None, as_json:
         made = client.rebuild(module)
         number = (made["build"] or {}).get("execution")
         if number and wait and not as_json:
-            waiting.show_log(client, number, follow=True)
+            waiting.show_log_to_end(client, number, what=f"Building {module}")
         code = waiting.follow_builds(client, [made], wait=wait, quiet=as_json)
         if as_json:
             screen.print_json(made)
@@ -291,6 +292,7 @@ def output(
 # --- at the desk ---------------------------------------------------------------------------------------------------
 app.command()(lint.lint)
 app.command()(doctor.doctor)
+app.add_typer(workflow_app, name="workflow")
 
 
 # --- within --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""`orchestra workflow …`: Argo Workflows run in a folder of this machine, without a server."""

@@ -1,0 +1,193 @@
+"""The folder (`.orchestra/`) that workflows at the desk live in, and who runs them.
+
+One command at a time is the folder's engine: it holds the lock `.lock`. Others leave requests in `.requests/` and write
+a byte into the FIFO `.wake`; when the engine's command ends or is killed, the next one that needs an engine takes over
+what still runs. Besides that the folder is the engine's root (see orchestra_engine.store): a folder for each workflow,
+`configmaps/`, `secrets/`, `workflowtemplates/`; and `artifacts/`, the artifact repository.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestra_engine.engine import Engine
+    from orchestra_engine.store import Store
+
+Json = dict[str, Any]
+KIND_FOLDERS = {"ConfigMap": "configmaps", "Secret": "secrets", "WorkflowTemplate": "workflowtemplates"}
+_ANSWER_SECONDS = 0.05  # between two looks for an answer
+
+
+class DeskError(Exception):
+    """What was asked cannot be done; the text is for people."""
+
+
+@dataclass(kw_only=True)
+class Folder:
+    """A folder of workflows."""
+
+    path: Path
+    _lock: int = field(default=-1, init=False)
+
+    @property
+    def requests(self) -> Path:
+        return self.path / ".requests"
+
+    @property
+    def wake_pipe(self) -> Path:
+        return self.path / ".wake"
+
+    def prepare(self) -> bool:
+        """Make the folder; True if it was not there."""
+        made = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+        return made
+
+    def store(self) -> Store:
+        """The workflows, to be read (or changed while nothing runs them)."""
+        from orchestra_engine.store import Store
+
+        return Store(self.path.absolute())
+
+    def workflow(self, name: str) -> Json:
+        """A workflow of the folder. Raises DeskError if there is none."""
+        from orchestra_engine.store import BadName
+
+        try:
+            record = self.store().load(name)
+        except BadName as error:
+            raise DeskError(str(error)) from None
+        if record is None:
+            known = ", ".join(self.store().names()[-10:]) or "none at all"
+            raise DeskError(f"there is no workflow {name} in {self.path} (there is: {known})")
+        return record.workflow
+
+    # Who is the engine
+
+    def lead(self) -> bool:
+        """Become the folder's engine if nobody is; True if this process is it."""
+        if self._lock >= 0:
+            return True
+        lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
+
+    def led(self) -> bool:
+        """Whether some process, perhaps this one, is the engine."""
+        if self._lock >= 0:
+            return True
+        try:
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def leave(self) -> None:
+        """Be the engine no more."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def engine(self, sandbox: str) -> Engine:
+        """An engine on the folder. Raises DeskError if the sandbox cannot be had."""
+        from orchestra_engine.engine import Config, Engine
+        from orchestra_engine.images import ImageTable
+
+        config = Config(
+            root=self.path.absolute(),
+            repository=self.path.absolute() / "artifacts",
+            images=ImageTable(),
+            sandbox=sandbox,
+        )
+        try:
+            return Engine(config)
+        except RuntimeError as error:
+            raise DeskError(f"{error} (`orchestra doctor` says more; --sandbox plain may do)") from None
+
+    # Requests to whoever is the engine
+
+    def open_wake_pipe(self) -> int:
+        """The end of the FIFO that an engine waits on."""
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self.wake_pipe, 0o600)
+        return os.open(self.wake_pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def wake(self) -> None:
+        """Have the engine look at the folder now, if there is one."""
+        with contextlib.suppress(OSError):
+            pipe = os.open(self.wake_pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                os.write(pipe, b"w")
+            finally:
+                os.close(pipe)
+
+    def ask(self, request: Mapping[str, Any]) -> bool:
+        """Have the engine's process carry out a request; False if there is none, so that nothing has been done.
+
+        Raises DeskError with its reason if it refuses.
+        """
+        self.requests.mkdir(exist_ok=True)
+        file = self.requests / f"{time.time_ns()}-{os.getpid()}.json"
+        answer = file.with_suffix(".answer")
+        write_json(file, request)
+        try:
+            while self.led():
+                self.wake()
+                time.sleep(_ANSWER_SECONDS)
+                if answer.exists():
+                    break
+            if not answer.exists():
+                return False
+            reason = json.loads(answer.read_bytes()).get("error")
+        finally:
+            file.unlink(missing_ok=True)
+            answer.unlink(missing_ok=True)
+        if reason:
+            raise DeskError(reason)
+        return True
+
+    def asked(self) -> Iterator[tuple[Path, Json]]:
+        """The requests that wait, the oldest first, each with the file that the answer goes into."""
+        for file in sorted(self.requests.glob("*.json")) if self.requests.is_dir() else ():
+            try:
+                request = json.loads(file.read_bytes())
+                file.unlink()
+            except (OSError, ValueError):
+                continue
+            yield file.with_suffix(".answer"), request
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a file whole or not at all. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as out:
+            json.dump(value, out, ensure_ascii=False, indent=1)
+        os.rename(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

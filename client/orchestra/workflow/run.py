@@ -1,0 +1,199 @@
+"""`orchestra workflow run`: from a file to an end, in a folder of this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from orchestra import desk
+from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
+from orchestra.workflow import manifest, tree
+from orchestra.workflow.driver import Driver, Interrupts
+from orchestra.workflow.folder import DeskError, Folder, Json, write_json
+from orchestra.workflow.view import LogReader, View
+
+_TICK_SECONDS = 0.5  # between two drawings of growing durations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be run, and how."""
+
+    file: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    configmaps: Sequence[str] = ()
+    sandbox: str = "auto"
+    status_out: str = ""
+    live: bool | None = None  # None: on a terminal
+
+
+def run(folder: Folder, order: Order) -> int:
+    """Run a file to its end; the command's exit code. Raises DeskError, OSError."""
+    read = manifest.read(order.file)
+    objects = [*read.objects, *manifest.read_configmaps(order.configmaps)]
+    workflow = manifest.with_parameters(read.workflow, order.parameters, _templates(folder, objects))
+    workflow = manifest.with_name(workflow, order.name) if order.name else workflow
+    _check(folder, read, workflow, objects)
+    check_writable(order.status_out)
+    with new_folder(folder), Driver(folder, sandbox=order.sandbox) as driver, Interrupts() as interrupts:
+        driver.lead()
+        name, news = submit(driver, read, workflow, objects, given=bool(order.name))
+        view = View(sys.stderr if order.status_out == desk.STDIN else sys.stdout, live=order.live)
+        return follow(driver, name, view, interrupts, status_out=order.status_out, news=news)
+
+
+def _templates(folder: Folder, objects: Sequence[Json]) -> list[Json]:
+    from orchestra_engine.cluster import Cluster
+
+    there = Cluster(folder.path).workflow_templates().values()
+    return [*(one for one in objects if one.get("kind") == "WorkflowTemplate"), *there]
+
+
+def _check(folder: Folder, read: manifest.Manifest, workflow: Json, objects: Sequence[Json]) -> None:
+    """Say what is wrong before anything is written. Raises manifest.BadManifest."""
+    from orchestra_engine import validate
+    from orchestra_engine.cluster import Cluster
+
+    def beside(kind: str) -> dict[str, Json]:
+        return {manifest.object_name(one): one for one in objects if one.get("kind") == kind}
+
+    cluster = Cluster(folder.path)
+    faults = validate.check(
+        workflow,
+        secrets={*cluster.secrets(), *beside("Secret")},
+        configmaps={**cluster.configmaps(), **beside("ConfigMap")},
+        workflow_templates={**cluster.workflow_templates(), **beside("WorkflowTemplate")},
+    )
+    refused = [fault for fault in faults if fault.kind == "refused"]
+    if refused:
+        raise manifest.BadManifest(read.lines(refused))
+
+
+def check_writable(file: str) -> None:
+    """Raises DeskError if a file cannot be written, before hours have gone into what should be in it."""
+    if file and file != desk.STDIN:
+        place = Path(file)
+        if not place.parent.is_dir() or place.is_dir() or not os.access(place.parent, os.W_OK):
+            raise DeskError(f"--status-out {file}: it cannot be written there")
+
+
+@contextlib.contextmanager
+def new_folder(folder: Folder) -> Iterator[None]:
+    """The folder; one that is made for a manifest which is then refused goes away again."""
+    made = folder.prepare()
+    try:
+        yield
+    except manifest.BadManifest:
+        if made:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def submit(
+    driver: Driver, read: manifest.Manifest, workflow: Json, objects: Sequence[Json], *, given: bool
+) -> tuple[str, str]:
+    """Have a workflow run, or go on if it is running already: its name, and what is to be said about that.
+
+    `given`: its name was asked for, so that no other will do. Raises DeskError.
+    """
+    from orchestra_engine.engine import Refused
+
+    wanted = manifest.chosen_name(workflow)
+    there = driver.folder.store().load(wanted) if wanted else None
+    name, news = wanted, ""
+    if there is not None and not tree.finished(there.workflow):
+        if there.workflow.get("spec") != workflow.get("spec"):
+            raise DeskError(f"another workflow named {wanted} is running; give this one a name with --name")
+        return wanted, f"{wanted} is running already; going on with it."
+    if there is not None and given:
+        raise DeskError(f"there is a workflow {wanted} already: `orchestra workflow delete {wanted}` removes it.")
+    if there is not None:
+        name = manifest.next_name(wanted, driver.folder.store().names())
+        news = f"There is a workflow {wanted} already; this run is {name}."
+    try:
+        with manifest.applied(driver.folder, objects):
+            driver.submit(manifest.with_name(workflow, name))
+    except Refused as refused:
+        raise manifest.BadManifest(read.lines(refused.faults)) from None
+    return name, news
+
+
+def follow(
+    driver: Driver, name: str, view: View, interrupts: Interrupts, *, status_out: str = "", news: str = ""
+) -> int:
+    """Bring a workflow to its end and show it; Ctrl-C stops it, a second one terminates it, a third one leaves it.
+
+    The command's exit code. Raises DeskError if the workflow is gone.
+    """
+    workflow = current(driver, name)
+    handled = 0
+    with view:
+        if news:
+            view.say(news)
+        while not tree.finished(workflow):
+            view.show(workflow)
+            driver.step(interrupts, _TICK_SECONDS if view.live else None)
+            while handled < interrupts.count:
+                handled += 1
+                if handled > len(_INTERRUPTS):
+                    write_status(status_out, current(driver, name))
+                    view.say(f"{name} goes on without this command; `orchestra workflow watch {name}` follows it.")
+                    return INTERRUPTED
+                what, words = _INTERRUPTS[handled - 1]
+                view.say(words.format(name=name))
+                driver.control(name, what)
+            workflow = current(driver, name)
+        view.show(workflow)
+        view.end(workflow, LogReader(driver.folder.path))
+    write_status(status_out, workflow)
+    if tree.phase_of(workflow) == "Succeeded":
+        return OK
+    return INTERRUPTED if handled else UNSUCCESSFUL
+
+
+_INTERRUPTS = (
+    ("stop", "Stopping {name}; its exit handlers run. Ctrl-C again terminates it without them."),
+    ("terminate", "Terminating {name}. Ctrl-C again leaves it."),
+)
+
+
+def current(driver: Driver, name: str) -> Json:
+    """The workflow as it is now. Raises DeskError if somebody has deleted it."""
+    workflow = driver.get(name)
+    if workflow is None:
+        raise DeskError(f"the workflow {name} is gone: somebody has deleted it")
+    return workflow
+
+
+def write_status(file: str, workflow: Json) -> None:
+    """Write the whole workflow with its status: YAML if the name ends so, else JSON; `-` is standard output."""
+    if not file:
+        return
+    status = {key: value for key, value in (workflow.get("status") or {}).items() if key != "orchestra"}
+    whole: dict[str, Any] = {**workflow, "status": status}
+    if file == desk.STDIN:
+        _print(whole, sys.stdout)
+    elif file.endswith((".yaml", ".yml")):
+        import yaml
+
+        place = Path(file)
+        temporary = place.with_name(f".{place.name}.{os.getpid()}")
+        temporary.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        temporary.rename(place)
+    else:
+        write_json(Path(file), whole)
+
+
+def _print(value: Json, out: TextIO) -> None:
+    import json
+
+    json.dump(value, out, indent=2)
+    out.write("\n")
+    out.flush()
