@@ -206,9 +206,11 @@ class Client:
             yield piece.data
             offset = piece.next_offset
 
-    def follow(self, execution: int, *, node: str | None = None, attempt: int | None = None) -> Iterator[bytes]:
-        """A log from its beginning, piece by piece, until nothing more will come."""
-        offset, wait = 0, 0
+    def follow(
+        self, execution: int, *, node: str | None = None, attempt: int | None = None, offset: int = 0
+    ) -> Iterator[bytes]:
+        """A log from the byte `offset` on, piece by piece, until nothing more will come."""
+        wait = 0
         while True:
             at, seconds = offset, wait
             piece = self._patiently(

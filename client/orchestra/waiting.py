@@ -35,12 +35,34 @@ def until_end(client: Client, execution: Json, *, what: str, ask: bool) -> Json:
             with screen.spinner(f"{what}: {execution['state']}") as say:
                 return client.wait(number, on_change=lambda now: say(_progress(what, now)))
         except KeyboardInterrupt:
-            answer = _answer(what, number) if ask else Answer.LEAVE
-            if answer is Answer.LEAVE:
-                ways = f"`orchestra logs -f {number}` follows it, `orchestra kill {number}` ends it"
-                raise Left(f"{what} goes on: {ways}.") from None
-            if answer is Answer.CANCEL:
-                client.cancel(number)
+            _interrupted(client, number, what=what, ask=ask)
+
+
+def _interrupted(client: Client, number: int, *, what: str, ask: bool) -> None:
+    """What Ctrl-C means: cancel it, go on, or raise `Left`."""
+    answer = _answer(what, number) if ask else Answer.LEAVE
+    if answer is Answer.LEAVE:
+        ways = f"`orchestra logs -f {number}` follows it, `orchestra kill {number}` ends it"
+        raise Left(f"{what} goes on: {ways}.") from None
+    if answer is Answer.CANCEL:
+        client.cancel(number)
+
+
+def show_log_to_end(client: Client, number: int, *, what: str) -> None:
+    """Write the log of something that was just started until nothing more comes; Ctrl-C asks as in `until_end`.
+
+    Raises `Left` if it is left running.
+    """
+    shown = 0
+    while True:
+        try:
+            for data in client.follow(number, offset=shown):
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+                shown += len(data)
+            return
+        except KeyboardInterrupt:
+            _interrupted(client, number, what=what, ask=True)
 
 
 def show_log(client: Client, number: int, *, follow: bool, node: str | None = None, attempt: int | None = None) -> None:
