@@ -5,43 +5,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('artifacts', '0001_initial'),
+        ("artifacts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Catalog',
+            name="Catalog",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('TT', 'time table'), ('CAT', 'catalog')], max_length=3)),
-                ('name', models.CharField(max_length=255)),
-                ('description', models.TextField(blank=True)),
-                ('contact', models.CharField(default='CDPP', max_length=255)),
-                ('columns', models.JSONField(default=list, help_text='[{name, type, unit, description, ucd, size, classes…}]')),
-                ('start', models.DateTimeField(help_text='first start of an event; empty for an empty list', null=True)),
-                ('stop', models.DateTimeField(help_text='last stop of an event', null=True)),
-                ('event_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('artifact', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='catalog', to='artifacts.artifact')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("type", models.CharField(choices=[("TT", "time table"), ("CAT", "catalog")], max_length=3)),
+                ("name", models.CharField(max_length=255)),
+                ("description", models.TextField(blank=True)),
+                ("contact", models.CharField(default="CDPP", max_length=255)),
+                (
+                    "columns",
+                    models.JSONField(default=list, help_text="[{name, type, unit, description, ucd, size, classes…}]"),
+                ),
+                (
+                    "start",
+                    models.DateTimeField(help_text="first start of an event; empty for an empty list", null=True),
+                ),
+                ("stop", models.DateTimeField(help_text="last stop of an event", null=True)),
+                ("event_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "artifact",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="catalog", to="artifacts.artifact"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('start', models.DateTimeField()),
-                ('stop', models.DateTimeField()),
-                ('values', models.JSONField(default=list)),
-                ('catalog', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='catalogs.catalog')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                ("start", models.DateTimeField()),
+                ("stop", models.DateTimeField()),
+                ("values", models.JSONField(default=list)),
+                (
+                    "catalog",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="catalogs.catalog"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
-                'constraints': [models.UniqueConstraint(fields=('catalog', 'position'), name='event_position')],
+                "ordering": ["position"],
+                "constraints": [models.UniqueConstraint(fields=("catalog", "position"), name="event_position")],
             },
         ),
     ]
