@@ -58,10 +58,22 @@ def float64(value: Any) -> float:
         return 0.0
 
 
-def _bounded(text: str) -> str:
-    if len(text) > _MAX:
+def _room(length: int) -> None:
+    """Refuses a text before it is built."""
+    if length > _MAX:
         raise LanguageError("memory budget exceeded")
-    return text
+
+
+def _repeat(count: int, text: str) -> str:
+    _room(max(count, 0) * len(_s(text)))
+    return text * max(count, 0)
+
+
+def _replace(old: str, new: str, text: str) -> str:
+    if not old:
+        return text
+    _room(len(_s(text)) + text.count(old) * (len(_s(new)) - len(old)))
+    return text.replace(old, new)
 
 
 def _list(value: Any) -> list[Any]:
@@ -138,12 +150,12 @@ def _abbrev(width: int, text: str) -> str:
 def _wrap(width: int, text: str, glue: str = "\n") -> str:
     import textwrap
 
-    return glue.join(textwrap.wrap(_s(text), max(width, 1), break_long_words=False)) if text else ""
+    return _join(glue, textwrap.wrap(_s(text), max(width, 1), break_long_words=False)) if text else ""
 
 
 def _indent(blanks: int, text: str) -> str:
     pad = " " * min(max(blanks, 0), 1000)
-    return _bounded(pad + _s(text).replace("\n", "\n" + pad))
+    return pad + _replace("\n", "\n" + pad, _s(text))
 
 
 def _split(separator: str, text: str, count: int = -1) -> dict[str, str]:
@@ -152,9 +164,9 @@ def _split(separator: str, text: str, count: int = -1) -> dict[str, str]:
 
 
 def _join(glue: str, items: Any) -> str:
-    return _bounded(
-        glue.join(text_of(item) for item in (items if isinstance(items, list) else [items]) if item is not None)
-    )
+    texts = [text_of(item) for item in (items if isinstance(items, list) else [items]) if item is not None]
+    _room(sum(map(len, texts)) + len(_s(glue)) * len(texts))
+    return glue.join(texts)
 
 
 def _merge(target: dict[str, Any], *sources: dict[str, Any], over: bool = False) -> dict[str, Any]:
@@ -217,6 +229,19 @@ def _find_all(pattern: str, text: str, count: int) -> list[str]:
     return found if count < 0 else found[:count]
 
 
+def _substituted(pattern: str, text: str, fill: Callable[[re.Match[str]], str]) -> str:
+    made = len(_s(text))
+
+    def filled(match: re.Match[str]) -> str:
+        nonlocal made
+        piece = fill(match)
+        made += len(piece)
+        _room(made)
+        return piece
+
+    return regex.compile(pattern, text).sub(filled, text)
+
+
 def _replace_all(pattern: str, text: str, replacement: str) -> str:
     def fill(match: re.Match[str]) -> str:
         def group(reference: re.Match[str]) -> str:
@@ -230,11 +255,11 @@ def _replace_all(pattern: str, text: str, replacement: str) -> str:
 
         return re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", group, replacement)
 
-    return _bounded(regex.compile(pattern, _s(text)).sub(fill, text))
+    return _substituted(pattern, text, fill)
 
 
 def _literally(pattern: str, text: str, replacement: str) -> str:
-    return _bounded(regex.compile(pattern, _s(text)).sub(lambda _match: replacement, text))
+    return _substituted(pattern, text, lambda _match: replacement)
 
 
 def _regex_split(pattern: str, text: str, count: int) -> list[str]:
@@ -344,7 +369,7 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "title": _titled,
     "untitle": _untitled,
     "substr": _substr,
-    "repeat": lambda n, v: _bounded("x" * (max(n, 0) * len(_s(v)) - 1)) and v * n if n > 0 and v else "",
+    "repeat": _repeat,
     "trimAll": lambda a, b: _s(b).strip(a),
     "trimall": lambda a, b: _s(b).strip(a),
     "trimSuffix": lambda a, b: _s(b).removesuffix(a),
@@ -365,7 +390,7 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "cat": lambda *v: " ".join(text_of(x) for x in v if x is not None),
     "indent": _indent,
     "nindent": lambda n, v: "\n" + _indent(n, v),
-    "replace": lambda old, new, v: _bounded(_s(v).replace(old, new)) if old else v,
+    "replace": _replace,
     "plural": lambda one, many, count: one if count == 1 else many,
     "sha1sum": _hash("sha1"),
     "sha256sum": _hash("sha256"),
