@@ -1,4 +1,4 @@
-"""Catalogs and their events for operators."""
+"""Catalogs and their events for operators; the files that they were read from are added by the app above."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ class CatalogAdmin(ReadOnlyAdmin):
     list_filter = ("type", "created_at")
     search_fields = ("=id", "name", "description")
     list_deferred = ("description", "columns")
-    fields = ("name", "type", "description", "contact", "columns", "event_count", "start", "stop", "events", "file")
-    readonly_fields = ("events", "file")
+    fields: tuple[str, ...] = (
+        "name", "type", "description", "contact", "columns", "event_count", "start", "stop", "events",
+    )  # fmt: skip
+    readonly_fields: tuple[str, ...] = ("events",)
 
     @admin.display(description="first events")
     def events(self, catalog: Catalog) -> str:
@@ -29,17 +31,6 @@ class CatalogAdmin(ReadOnlyAdmin):
         everything = f"{reverse('admin:catalogs_event_changelist')}?catalog={catalog.pk}"
         return format_html(
             '<pre>{}</pre><a href="{}">all {} events</a>', "\n".join(lines), everything, catalog.event_count
-        )
-
-    @admin.display
-    def file(self, catalog: Catalog) -> str:
-        """The file with AMDA's header, as the API serves it."""
-        found = getattr(catalog.artifact, "of_execution", None)
-        if found is None:
-            return "-"
-        address = reverse("api:artifact", args=[found.execution_id, found.pk])
-        return format_html(
-            '<a href="{}">download {}</a> · <a href="{}?original=1">as written</a>', address, found.name, address
         )
 
 

@@ -14,12 +14,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 
 from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline, link
+from app.catalogs.admin import CatalogAdmin
+from app.catalogs.models import Catalog
 from app.executions import services
 from app.executions.errors import NotAllowed
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Lease
-from app.modules.admin import ModuleAdmin
+from app.modules.admin import BuildAdmin, ModuleAdmin
 from app.modules.faults import Faulty
-from app.modules.models import Module
+from app.modules.models import Build, Module
+
+
+def downloads(file: ExecutionArtifact) -> str:
+    """Links to a file's two forms."""
+    address = reverse("api:artifact", args=[file.execution_id, file.pk])
+    return format_html('<a href="{}">as served</a> · <a href="{}?original=1">as written</a>', address, address)
 
 
 class AttemptInline(ReadOnlyInline):
@@ -48,8 +56,7 @@ class ArtifactInline(ReadOnlyInline):
 
     @admin.display
     def download(self, file: ExecutionArtifact) -> str:
-        address = reverse("api:artifact", args=[file.execution_id, file.pk])
-        return format_html('<a href="{}">as served</a> · <a href="{}?original=1">as written</a>', address, address)
+        return downloads(file)
 
 
 @admin.register(Execution)
@@ -151,6 +158,38 @@ class OperatedModuleAdmin(ModuleAdmin):
     @admin.action(description="Rebuild from the recorded source", permissions=["operate"])
     def rebuild(self, request: HttpRequest, modules: QuerySet[Module]) -> None:
         tell_each(self, request, modules, act=services.rebuild, done="being built")
+
+
+admin.site.unregister(Build)
+
+
+@admin.register(Build)
+class ExecutedBuildAdmin(BuildAdmin):
+    """Builds with the executions that make them, which have their logs."""
+
+    list_display = (*BuildAdmin.list_display, "making")
+    list_select_related = (*BuildAdmin.list_select_related, "execution")
+    list_deferred = (*BuildAdmin.list_deferred, "execution__arguments")
+
+    @admin.display(description="execution")
+    def making(self, build: Build) -> str:
+        return link(getattr(build, "execution", None))
+
+
+admin.site.unregister(Catalog)
+
+
+@admin.register(Catalog)
+class ServedCatalogAdmin(CatalogAdmin):
+    """Catalogs with the files that they were read from."""
+
+    fields = (*CatalogAdmin.fields, "file")
+    readonly_fields = (*CatalogAdmin.readonly_fields, "file")
+
+    @admin.display
+    def file(self, catalog: Catalog) -> str:
+        found = getattr(catalog.artifact, "of_execution", None)
+        return format_html("{} {}", found.name, downloads(found)) if found else "-"
 
 
 def tell_each(

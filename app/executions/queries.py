@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from app.artifacts import repository
 from app.engines import services as engines
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind
+from app.modules.models import Build
 
 MAIN_TEMPLATES = {Kind.PREDICTION: "predict"}  # whose log is the execution's log; all pods' of other kinds
 
@@ -133,4 +134,15 @@ def outputs(execution: Execution, attempt: int | None = None) -> QuerySet[Execut
         ExecutionArtifact.objects.filter(execution=execution, attempt=attempt or execution.attempt)
         .select_related("artifact")
         .order_by("id")
+    )
+
+
+def builds() -> QuerySet[Build]:
+    """Builds with what is shown of each, the execution that makes it too, without the long texts that are not."""
+    return Build.objects.select_related("version__module", "environment", "execution").defer(
+        "version__metadata",
+        "version__arguments_schema",
+        "environment__lock",
+        "environment__imports",
+        "execution__arguments",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.executions.downloads import open_artifact, zip_outputs
 from app.executions.errors import KeyConflict, ModuleInUse, NotAllowed
 from app.executions.observations import observe
-from app.executions.queries import failure, log, nodes, outputs
+from app.executions.queries import builds, failure, log, nodes, outputs
 from app.executions.requests import (
     Requested,
     cancel,
@@ -24,6 +24,7 @@ __all__ = [
     "ModuleInUse",
     "NotAllowed",
     "Requested",
+    "builds",
     "cancel",
     "failure",
     "log",

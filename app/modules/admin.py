@@ -1,4 +1,4 @@
-"""Modules, versions and builds for operators; actions that start executions are added by the app above."""
+"""Modules, versions and builds for operators; what has to do with executions is added by the app above."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline, link
+from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline
 from app.modules.models import Build, Environment, Module, Version
 
 
@@ -73,11 +73,13 @@ class EnvironmentAdmin(ReadOnlyAdmin):
 
 @admin.register(Build)
 class BuildAdmin(ReadOnlyAdmin):
-    list_display = ("id", "module", "version_number", "state", "short_message", "log", "created_at", "finished_at")
+    list_display: tuple[str, ...] = (
+        "id", "module", "version_number", "state", "short_message", "created_at", "finished_at",
+    )  # fmt: skip
     list_filter = ("state", "created_at")
     search_fields = ("=id", "version__module__name", "message")
-    list_select_related = ("version__module", "execution")
-    list_deferred = ("version__metadata", "version__arguments_schema", "execution__arguments")
+    list_select_related: tuple[str, ...] = ("version__module",)
+    list_deferred: tuple[str, ...] = ("version__metadata", "version__arguments_schema")
 
     @admin.display
     def module(self, build: Build) -> str:
@@ -90,7 +92,3 @@ class BuildAdmin(ReadOnlyAdmin):
     @admin.display(description="message")
     def short_message(self, build: Build) -> str:
         return build.message[:120]
-
-    @admin.display(description="execution")
-    def log(self, build: Build) -> str:
-        return link(getattr(build, "execution", None))

@@ -152,16 +152,6 @@ class BuildQuerySet(models.QuerySet["Build"]):
     def pending(self) -> BuildQuerySet:
         return self.filter(state=BuildState.PENDING)
 
-    def shown(self) -> BuildQuerySet:
-        """Builds with what is shown of each, without the long texts that are not."""
-        return self.select_related("version__module", "environment", "execution").defer(
-            "version__metadata",
-            "version__arguments_schema",
-            "environment__lock",
-            "environment__imports",
-            "execution__arguments",
-        )
-
 
 class Build(models.Model):
     """One making of a version's environment; `executions` runs it and reports its end here."""

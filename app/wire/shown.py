@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from app.executions import services as executions
 from app.modules.models import Build, BuildState, Module, Version
 
 
@@ -37,7 +38,7 @@ def shown(rows: Iterable[Any]) -> list[ShownModule]:
     modules = list(rows)
     keys = {module.latest_id for module in modules} | {module.default_id for module in modules}
     versions = Version.objects.select_related("module", "environment").defer("environment__lock").in_bulk(keys - {None})
-    builds = Build.objects.shown().in_bulk({module.build_id for module in modules} - {None})
+    builds = executions.builds().in_bulk({module.build_id for module in modules} - {None})
     return [
         ShownModule(
             module=module,

@@ -13,7 +13,7 @@ from app.api import representations
 from app.api.base import StrictJsonParser, UploadParser, View
 from app.executions import services as executions
 from app.modules import services
-from app.modules.models import Build, Module
+from app.modules.models import Module
 from app.wire import bodies, lookups
 from app.wire.errors import Refusal
 from app.wire.reading import identifier
@@ -92,7 +92,7 @@ class OneBuild(View):
 
     def get(self, request: Request, number: str) -> Response:
         key = identifier(number, what="build")
-        if (found := Build.objects.shown().filter(pk=key).first()) is None:
+        if (found := executions.builds().filter(pk=key).first()) is None:
             raise Refusal(404, f"There is no build {key}.")
         return Response(representations.build(found))
 
@@ -145,7 +145,7 @@ def _key(request: Request) -> str | None:
 
 
 def _registration(row: services.Registration) -> dict[str, Any]:
-    made = Build.objects.shown().get(pk=row.build.pk) if row.build else None
+    made = executions.builds().get(pk=row.build.pk) if row.build else None
     return {
         "module": _shown(row.module),
         "version": representations.version(row.version),
