@@ -63,6 +63,38 @@ def test_a_folder_is_copied_without_what_tools_leave(make_module: MakeModule) ->
         assert (found.kind, found.url, found.commit) == ("folder", str(folder), "")
 
 
+def test_a_folder_that_becomes_a_link_while_it_is_copied_leads_nowhere(
+    make_module: MakeModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_module(files={"a/inner/file": "mine", "b": ""})
+    (tmp_path / "home" / "inner").mkdir(parents=True)
+    (tmp_path / "home" / "inner" / "file").write_text("the secret")
+    listed, calls = os.scandir, []
+
+    def swapped(where: int | str) -> object:
+        calls.append(where)
+        if len(calls) == 2:  # the module's own folder was listed; now it is the turn of `a`
+            (folder / "a").rename(tmp_path / "aside")
+            (folder / "a").symlink_to(tmp_path / "home")
+        return listed(where)
+
+    monkeypatch.setattr("app.modules.sources.local.os.scandir", swapped)
+    with fetched(FolderSource(folder)) as [found]:
+        assert (found.folder / "a" / "inner" / "file").read_text() == "mine"
+    assert (folder / "a").is_symlink()
+
+
+@pytest.mark.parametrize("place", ["WORKFLOWS_DIR", "CACHE_DIR"])
+def test_what_modules_themselves_have_written_is_not_registered(
+    make_module: MakeModule, settings: Settings, place: str
+) -> None:
+    folder = make_module()
+    setattr(settings, place, folder.parent)
+    path, message = refused(FolderSource(folder))
+    assert path == "path"
+    assert "belongs to what Orchestra runs" in message
+
+
 def test_the_original_may_change_afterwards(make_module: MakeModule) -> None:
     folder = make_module()
     with fetched(FolderSource(folder)) as [found]:
