@@ -20,7 +20,7 @@ TREES_DIR = VAR / "trees"  # module trees, by digest
 ENVIRONMENTS_DIR = VAR / "environments"  # built environments, by digest
 WORKFLOWS_DIR = VAR / "workflows"  # the local engine's store
 REPOSITORY_DIR = VAR / "repository"  # the artifact repository: a folder with the keys that S3 would have
-CACHE_DIR = Path(env.str("ORCHESTRA_CACHE", default=str(VAR / "cache"))).resolve()  # uv's and fetch's caches
+CACHE_DIR = Path(env.str("ORCHESTRA_CACHE", default=str(VAR / "cache"))).resolve()  # what uv downloads
 
 
 def _secret_key() -> str:
