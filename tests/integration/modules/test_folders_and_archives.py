@@ -69,11 +69,11 @@ def test_a_folder_that_becomes_a_link_while_it_is_copied_leads_nowhere(
     folder = make_module(files={"a/inner/file": "mine", "b": ""})
     (tmp_path / "home" / "inner").mkdir(parents=True)
     (tmp_path / "home" / "inner" / "file").write_text("the secret")
-    listed, calls = os.scandir, []
+    listed = os.scandir
 
     def swapped(where: int | str) -> object:
-        calls.append(where)
-        if len(calls) == 2:  # the module's own folder was listed; now it is the turn of `a`
+        asked = Path(os.readlink(f"/proc/self/fd/{where}") if isinstance(where, int) else where)
+        if asked == folder / "a":
             (folder / "a").rename(tmp_path / "aside")
             (folder / "a").symlink_to(tmp_path / "home")
         return listed(where)
