@@ -358,7 +358,6 @@ def test_two_runs_never_mix_their_logs(orchestra: Orchestra) -> None:
         "/modules/0 OR 1=1",
         "/tasks/999999",
         "/tasks/abc",
-        "/tasks/1%00",
         "/tasks/" + "9" * 40,
         "/nowhere",
     ],

@@ -42,7 +42,9 @@ print(open("/proc/self/status").read().split("CapEff:")[1].split()[0])
     status = bench.run(pod(code=code))
     lines = bench.log().splitlines()
     assert status.phase == "Succeeded", lines
-    assert lines[:3] == ["False False", "[] []", "['1', '2'] /"]
+    # Where the interpreter itself lies below /tmp, the way to it is there.
+    way = [Path(sys.prefix).parts[2]] if Path(sys.prefix).parts[1] == "tmp" else []
+    assert lines[:3] == ["False False", f"{way} []", "['1', '2'] /"]
     assert all("Read-only" in line or "denied" in line for line in lines[3:6])
     assert lines[6] == "0" * 16
     assert not Path("/anywhere").exists()
