@@ -12,13 +12,6 @@ class CatalogType(models.TextChoices):
     CAT = "CAT", "catalog"
 
 
-class CatalogQuerySet(models.QuerySet["Catalog"]):
-    """The queries on catalogs."""
-
-    def with_artifact(self) -> CatalogQuerySet:
-        return self.select_related("artifact")
-
-
 class Catalog(models.Model):
     """A list of intervals, with values (CAT) or without (TT), parsed from an artifact."""
 
@@ -32,8 +25,6 @@ class Catalog(models.Model):
     stop = models.DateTimeField(null=True, help_text="last stop of an event")
     event_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = CatalogQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.name

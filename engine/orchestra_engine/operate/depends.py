@@ -45,15 +45,6 @@ def logic(task: Mapping[str, Any], find: Callable[[str], Mapping[str, Any]]) -> 
     return found, "".join(pieces) + text[at:]
 
 
-def unknown_result(task: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The first (task, result) of a `depends` where the result is none."""
-    for match in _RESULT.finditer(task.get("depends") or ""):
-        name, _, result = match[1].partition(".")
-        if result not in RESULTS:
-            return name, result
-    return None
-
-
 def holds(condition: str, results: Mapping[str, Mapping[str, bool]]) -> bool:
     """Whether a task runs, given the results of those it depends on.
 

