@@ -59,7 +59,7 @@ def show(folder: Folder, name: str, *, as_json: bool) -> None:
         status = {key: value for key, value in (workflow.get("status") or {}).items() if key != "orchestra"}
         screen.print_json({**workflow, "status": status})
         return
-    screen.console().print(picture(workflow))
+    screen.console().print(picture(workflow, encoding=sys.stdout.encoding))
     for text in reasons(workflow, LogReader(folder.path)):
         print(text)
     for heading, value in _outputs(folder, workflow):

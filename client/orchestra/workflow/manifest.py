@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "argoproj.io/v1alpha1"
 TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
+_ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
 
 
 class BadManifest(DeskError):
@@ -36,13 +38,16 @@ class Manifest:
     workflow: Json
     marks: Marks | None  # of the workflow's document; None if it was made from another kind
     objects: list[Json] = field(default_factory=list)
+    templates: dict[str, Marks] = field(default_factory=dict)  # of the WorkflowTemplates of the file, by name
 
     def lines(self, faults: Iterable[Any]) -> list[str]:
         """The faults (path, message) of the workflow as lines."""
         return [self._line(fault.path, fault.message) for fault in faults]
 
     def _line(self, path: str, message: str) -> str:
-        line, column = self.marks.of(path) if self.marks and not path.startswith("workflowTemplates.") else (1, 1)
+        elsewhere = _ELSEWHERE.fullmatch(path)
+        marks = self.templates.get(elsewhere["name"]) if elsewhere else self.marks
+        line, column = marks.of(elsewhere["path"] if elsewhere else path) if marks else (1, 1)
         where = f" ({path})" if path and path not in message else ""
         return f"{self.file}:{line}:{column}: error: {' '.join(message.split())}{where}"
 
@@ -73,7 +78,8 @@ def read(file: str) -> Manifest:
     if nameless:
         raise BadManifest([f"{name}:1:1: error: a {nameless[0]['kind']} in it has no metadata.name"])
     workflow, place = _the_workflow(name, documents)
-    return Manifest(file=name, workflow=workflow, marks=place, objects=objects)
+    templates = {object_name(value): marks for value, marks in documents if value.get("kind") in TEMPLATES}
+    return Manifest(file=name, workflow=workflow, marks=place, objects=objects, templates=templates)
 
 
 def object_name(value: Mapping[str, Any]) -> str:

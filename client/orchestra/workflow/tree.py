@@ -10,24 +10,7 @@ from orchestra.workflow.folder import Json
 
 FINAL = ("Succeeded", "Failed", "Error")
 UNHAPPY = ("Failed", "Error")
-SYMBOLS = {
-    "Pending": "◷",
-    "Running": "●",
-    "Succeeded": "✔",
-    "Skipped": "○",
-    "Omitted": "○",
-    "Failed": "✖",
-    "Error": "⚠",
-}
-PLAIN_SYMBOLS = {
-    "Pending": ".",
-    "Running": ">",
-    "Succeeded": "+",
-    "Skipped": "-",
-    "Omitted": "-",
-    "Failed": "x",
-    "Error": "!",
-}
+PHASES = ("Pending", "Running", "Succeeded", "Skipped", "Omitted", "Failed", "Error")
 STYLES = {
     "Pending": "dim",
     "Running": "cyan",
@@ -59,6 +42,27 @@ class Row:
     indent: str
     node: Json
     leaf: bool
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """How phases and the lines of the tree are drawn: by phase, and a table for `str.translate`."""
+
+    phases: Mapping[str, str]
+    lines: Mapping[int, int]
+
+
+FINE = Symbols(dict(zip(PHASES, "◷●✔○○✖⚠", strict=True)), {})
+PLAIN = Symbols(dict(zip(PHASES, ".>+--x!", strict=True)), str.maketrans("│├└─", "||`-"))
+
+
+def symbols(encoding: str | None) -> Symbols:
+    """The symbols that an encoding has."""
+    try:
+        "".join(FINE.phases.values()).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return PLAIN
+    return FINE
 
 
 def phase_of(workflow: Mapping[str, object]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -65,12 +64,13 @@ class View:
             self._lines(workflow)
         elif self._live is not None and time.monotonic() >= self._drawn + _LEAST_SECONDS:
             self._drawn = time.monotonic()
-            self._live.update(picture(workflow, height=self._live.console.height), refresh=True)
+            height = self._live.console.height
+            self._live.update(picture(workflow, height=height, encoding=self._out.encoding), refresh=True)
 
     def _lines(self, workflow: Json) -> None:
         for node in tree.leaves(workflow):
             state = (str(node.get("phase") or "Pending"), str(node.get("message") or ""))
-            if self._said.get(node["id"]) == state:
+            if self._said.get(node["id"], ("Pending", "")) == state:
                 continue
             self._said[node["id"]] = state
             print(screen.shown(_line(node, state)), file=self._out, flush=True)
@@ -91,7 +91,7 @@ class View:
             self._live = None
         console = self._console()
         if self.live:
-            console.print(picture(workflow))
+            console.print(picture(workflow, encoding=self._out.encoding))
         for text in reasons(workflow, logs):
             print(text, file=self._out)
         print(screen.shown(verdict(workflow)), file=self._out, flush=True)
@@ -154,8 +154,11 @@ def verdict(workflow: Json) -> str:
     return f"{workflow['metadata']['name']} {tree.phase_of(workflow)}{f' after {took}' if took else ''}{message}"
 
 
-def picture(workflow: Json, *, height: int | None = None) -> RenderableType:
-    """The workflow as a drawing; with a height, what is not finished or went wrong comes first."""
+def picture(workflow: Json, *, height: int | None = None, encoding: str | None = "utf-8") -> RenderableType:
+    """The workflow as a drawing; with a height, what is not finished or went wrong comes first.
+
+    `encoding` is that of where it is shown: not all have the symbols.
+    """
     from rich.console import Group
     from rich.table import Table
 
@@ -168,7 +171,7 @@ def picture(workflow: Json, *, height: int | None = None) -> RenderableType:
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("STEP", "TEMPLATE", "DURATION", "MESSAGE"):
         grid.add_column(column, overflow="ellipsis", no_wrap=height is not None)
-    symbols = _symbols()
+    symbols = tree.symbols(encoding)
     for row in lines:
         template = row.node.get("templateName") or (row.node.get("templateRef") or {}).get("template") or ""
         message = str(row.node.get("message") or "")
@@ -188,21 +191,16 @@ def _fitting(lines: list[tree.Row], room: int) -> tuple[list[tree.Row], int]:
     return chosen, len(lines) - len(chosen)
 
 
-def _symbols() -> dict[str, str]:
-    try:
-        "".join(tree.SYMBOLS.values()).encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return tree.PLAIN_SYMBOLS
-    return tree.SYMBOLS
-
-
-def _step(row: tree.Row, symbols: dict[str, str]) -> Text:
+def _step(row: tree.Row, symbols: tree.Symbols) -> Text:
     from rich.text import Text
 
     phase = str(row.node.get("phase") or "Pending")
     name = str(row.node.get("displayName") or row.node.get("name"))
     return Text.assemble(
-        (row.indent, "dim"), (symbols.get(phase, "?"), tree.STYLES.get(phase, "")), " ", screen.shown(name)
+        (row.indent.translate(symbols.lines), "dim"),
+        (symbols.phases.get(phase, "?"), tree.STYLES.get(phase, "")),
+        " ",
+        screen.shown(name),
     )
 
 
