@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 
@@ -27,11 +29,17 @@ class LocalReader:
             return None
         path = Path(settings.WORKFLOWS_DIR, name, "nodes", node_id, "log")
         try:
-            with path.open("rb") as file:
+            with _opened(path) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return None
                 file.seek(offset)
                 return file.read(_READ_MAX if limit is None else limit)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESPIPE):
+                return None
+            raise
 
 
 class LocalEngine(LocalReader):
@@ -120,6 +128,16 @@ class LocalEngine(LocalReader):
     def close(self) -> None:
         """Let go; what runs goes on."""
         self._engine.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A log to read. Its program holds it open and may have taken rights away or a lease, which must not hold us up."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.fdopen(os.open(path, flags), "rb")
+    except PermissionError:
+        path.chmod(0o644)
+        return os.fdopen(os.open(path, flags), "rb")
 
 
 def _observation(name: str, uid: str, workflow: dict[str, Any] | None) -> Observation:

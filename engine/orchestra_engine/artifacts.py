@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -20,7 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from .removal import remove_tree
+
 _CHUNK = 1 << 20
+DEEPEST = 200  # folders in folders of an output
 _SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
@@ -86,7 +88,7 @@ def _kind(mode: int) -> str:
 def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
     """Paths relative to `top`, in order, folders before their contents, with their lstat; no link is followed.
 
-    Raises ArtifactError on special files.
+    Raises ArtifactError on special files and beyond `DEEPEST`.
     """
     stack = [""]
     while stack:
@@ -95,6 +97,8 @@ def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
         info = os.lstat(path)
         if stat.S_IFMT(info.st_mode) in _SPECIAL:
             raise ArtifactError(f"{path} is {_kind(info.st_mode)}, which cannot be stored")
+        if relative.count("/") >= DEEPEST:
+            raise ArtifactError(f"{path[:200]}…: nested more than {DEEPEST} folders deep")
         if relative:
             yield relative, info
         if stat.S_ISDIR(info.st_mode):
@@ -139,9 +143,19 @@ def pack_zip(source: str, name: str, target: IO[bytes], budget: Budget, *, level
     """Write `source` as zip; members begin with `name` (the artifact's). Empty folders are lost, as in Argo."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for path, member in _files(source, name):
+            if not _is_text(member):
+                raise ArtifactError(f"{path!r} is not UTF-8; only the archive `tar` can store such a name")
             with open_regular(path) as content, archive.open(zipfile.ZipInfo(member), "w", force_zip64=True) as out:
                 budget.spend(0, path, files=1)
                 copy(content, out, budget, path)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _files(source: str, name: str) -> Iterator[tuple[str, str]]:
@@ -290,7 +304,7 @@ class Repository:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
     def _replace(self, made: Path, target: Path, key: str) -> None:
         try:
@@ -305,7 +319,7 @@ class Repository:
         """Remove the object or all objects below `key`; nothing happens if there is none."""
         target = self.path(key)
         if target.is_dir():
-            shutil.rmtree(target)
+            remove_tree(target)
         else:
             target.unlink(missing_ok=True)
 

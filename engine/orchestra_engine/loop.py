@@ -122,6 +122,7 @@ class Loop:
         if pidfd is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+                signal.pidfd_send_signal(pidfd, signal.SIGCONT)  # a program in the plain sandbox may have stopped it
 
     def wait(self, timeout: float | None, wake: Sequence[int] = ()) -> tuple[list[Event], bool]:
         """Sleep until something happens or `timeout` seconds went by: (events, a descriptor of `wake` is readable).

@@ -17,11 +17,12 @@ import fcntl
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .removal import remove_tree
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 _NODE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
@@ -188,7 +189,7 @@ class Store:
         with self.fenced(), contextlib.suppress(FileNotFoundError):
             doomed = folder.with_name(f".deleted-{name}-{os.getpid()}")
             os.rename(folder, doomed)
-        shutil.rmtree(self.root / f".deleted-{name}-{os.getpid()}", ignore_errors=True)
+        remove_tree(self.root / f".deleted-{name}-{os.getpid()}")
 
     @property
     def trash(self) -> Path:
@@ -198,4 +199,4 @@ class Store:
     def empty_trash(self) -> None:
         """Remove what a crash left half removed."""
         for left in [self.trash, *self.root.glob(".deleted-*")]:
-            shutil.rmtree(left, ignore_errors=True)
+            remove_tree(left)

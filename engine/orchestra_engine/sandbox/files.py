@@ -5,9 +5,7 @@ User code controls these folders. Links are followed as the container would foll
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 from .. import artifacts
 from ..artifacts import ArtifactError, Budget, Repository
 from ..pod import InputArtifact, OutputArtifact, OutputParameter
+from ..removal import remove_tree
 
 PARAMETER_BYTES = 1024 * 1024  # of one output parameter
 _STAGING = "/var/run/argo/outputs"  # where Argo's executor keeps outputs; part of its messages
@@ -144,7 +143,7 @@ def _load(archive: str, source: str, target: str, staging: str, budget: Budget) 
         except artifacts.NOT_AN_ARCHIVE as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault
-            shutil.rmtree(staging)
+            remove_tree(staging)
             if archive == "zip":
                 raise ArtifactError(f"it is no zip archive: {error}") from error
         else:
@@ -255,18 +254,3 @@ class Outputs:
         else:
             level = wanted.compression_level
             self.repository.put(wanted.key, lambda out: artifacts.pack_tar(disk, base, out, self.budget, level=level))
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a folder that user code may have made unreadable; what cannot be removed stays."""
-
-    def unlock(function: Any, path: str, _: Any) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)
-            if os.path.isdir(path) and not os.path.islink(path):
-                os.chmod(path, 0o700)
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                os.unlink(path)
-
-    shutil.rmtree(folder, onerror=unlock)

@@ -34,6 +34,8 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _SYS_MOUNT_SETATTR = 442
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+_SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
@@ -122,6 +124,12 @@ def _prctl(option: int, value: int, what: str) -> None:
 def become_subreaper() -> None:
     """Become the parent of every descendant that loses its own."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def leave_keyring() -> None:
+    """Take a new, empty session keyring: the old one may hold the user's keys. Kernels without keyrings have none."""
+    if number := _SYS_KEYCTL.get(os.uname().machine):
+        _libc.syscall(ctypes.c_long(number), ctypes.c_int(_KEYCTL_JOIN_SESSION_KEYRING), None)
 
 
 def die_with_parent(signal_number: int) -> None:

@@ -77,7 +77,7 @@ def _wanted(root: Root) -> Iterator[tuple[str, str, bool]]:
     folders = [path for path in BASE if os.path.isdir(path) and not os.path.islink(path)]
     yield from ((path, path, True) for path in folders if path not in root.overlays)
     yield from ((os.path.realpath(f"/etc/{name}"), f"/etc/{name}", True) for name in ETC)
-    yield from ((f"/dev/{name}", f"/dev/{name}", False) for name in DEVICES)
+    yield from ((f"/dev/{name}", f"/dev/{name}", True) for name in DEVICES)  # else their owner could change rights
     shown = tuple(path + "/" for path in folders)
     yield from ((path, path, True) for path in root.readonly if not (path + "/").startswith(shown))
     yield from ((path, path, False) for path in root.writable)

@@ -18,7 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..pod import PodStatus
-from . import files, linux
+from ..removal import remove_tree
+from . import linux
 from .node import Node
 from .supervise import end_everything
 
@@ -57,6 +58,7 @@ def run(folder: Path) -> None:
     """Run the node of `folder` in this process, a fresh fork with one thread and SIGTERM blocked."""
     os.setsid()
     linux.become_subreaper()
+    linux.leave_keyring()
     if not claim(folder):
         return
     reserve = os.open(folder / "exit.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -107,4 +109,4 @@ def _discard(scratch: Path, trash: Path) -> None:
         there = trash / f"{os.getpid()}-{time.time_ns()}"
         os.rename(scratch, there)
         if os.fork() == 0:
-            files.remove_tree(str(there))
+            remove_tree(str(there))

@@ -276,3 +276,14 @@ def test_outputs_are_stored_under_their_keys(make: Make, sandbox: str) -> None:
     assert status.outputs["artifacts"] == [{"name": "out", "path": "/data/out", "s3": {"key": "ns/w/out"}}]
     assert status.outputs["parameters"] == [{"name": "n", "value": "1"}]
     assert (bench.repository / "ns/w/out/sub/f").read_text() == "hi\n"
+
+
+def test_a_program_that_stops_its_watcher_is_killed_all_the_same(make: Make) -> None:
+    bench = make("plain")
+    code = (
+        "import os, signal, time; os.kill(os.getppid(), signal.SIGSTOP); print('stopped', flush=True); time.sleep(999)"
+    )
+    bench.start(pod(code=code))
+    bench.until_logged("stopped")
+    bench.kill()
+    assert bench.result().killed == "enough"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import os
@@ -305,3 +306,57 @@ def test_literal_paths_are_refused_where_there_is_no_private_root() -> None:
     found = dict(plain.faults(spec))
     assert sorted(found) == ["spec.templates[0].container.args[0]", "spec.templates[2].container.workingDir"]
     assert "{{outputs.artifacts.o.path}}" in found["spec.templates[0].container.args[0]"]
+
+
+def test_a_node_cannot_change_the_machines_devices(make: Make, private: str) -> None:
+    before = os.stat("/dev/full").st_mode
+    bench = make(private)
+    bench.run(pod(args=["chmod 0600 /dev/full && echo changed; echo x > /dev/null && cat /dev/null && echo usable"]))
+    assert os.stat("/dev/full").st_mode == before
+    assert bench.log().splitlines()[-1] == "usable"
+    assert "changed" not in bench.log().splitlines()
+
+
+def test_a_node_does_not_get_the_keys_of_the_servers_session(make: Make, sandbox: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    number = {"x86_64": (248, 250), "aarch64": (217, 219)}.get(os.uname().machine)
+    if number is None or libc.syscall(number[0], b"user", b"orchestra-test", b"secret", 6, -3) < 0:
+        pytest.skip("this kernel or container has no keyrings")
+    code = f"import ctypes; print(ctypes.CDLL(None).syscall({number[1]}, 10, -3, b'user', b'orchestra-test', 0))"
+    bench = make(sandbox)
+    bench.run(pod(code=code))
+    assert bench.log() == "-1\n"
+
+
+DEEP = "import os\nfor _ in range(1500):\n    os.mkdir('d'); os.chdir('d')\nos.chmod('..', 0)"
+
+
+def test_folders_nested_deeper_than_a_path_are_removed_with_the_rest(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    assert bench.run(pod(code=f"import os; os.chdir(os.environ['TMPDIR'])\n{DEEP}")).phase == "Succeeded"
+    bench.until(lambda: not any(bench.store.trash.iterdir()))
+
+
+def test_a_crash_that_leaves_deep_folders_does_not_keep_an_engine_from_starting(make: Make, tmp_path: Path) -> None:
+    bench = make("plain")
+    bench.store.trash.mkdir()
+    subprocess.run([sys.executable, "-c", DEEP], cwd=bench.store.trash, check=True)
+    bench.store.empty_trash()
+    assert not bench.store.trash.exists()
+
+
+def test_an_output_nested_too_deeply_is_refused_by_name(make: Make, private: str) -> None:
+    artifact = OutputArtifact(name="out", path="/work/out", key="k/out", archive="none")
+    code = f"import os; os.makedirs('/work/out', exist_ok=True); os.chdir('/work/out')\n{DEEP}"
+    status = make(private).run(pod(code=code, output_artifacts=[artifact]))
+    assert status.phase == "Error"
+    assert "output artifact out" in status.message
+    assert "nested more than 200 folders deep" in status.message
+
+
+def test_a_name_that_no_zip_can_hold_is_told(make: Make, sandbox: str) -> None:
+    artifact = OutputArtifact(name="out", path="/tmp/out", key="k/out", archive="zip")
+    command = "mkdir {out}; touch {out}/$(printf '\\377')".format(out=PATH_MARK % "/tmp/out")
+    status = make(sandbox).run(pod(args=[command], output_artifacts=[artifact]))
+    assert status.phase == "Error"
+    assert "is not UTF-8" in status.message

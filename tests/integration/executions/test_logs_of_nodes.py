@@ -1,0 +1,52 @@
+"""Reading the log of a node whose program does what it can to prevent that."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from app.engines.local import LocalReader
+
+
+@pytest.fixture
+def log(settings: Settings) -> Path:
+    """The log of node n of workflow w, with a line in it."""
+    path = Path(settings.WORKFLOWS_DIR, "w", "nodes", "n", "log")
+    path.parent.mkdir(parents=True)
+    path.write_text("line\n")
+    return path
+
+
+def test_a_log_is_read_though_its_program_took_the_right_away(log: Path) -> None:
+    log.chmod(0)
+    assert LocalReader().read_log(name="w", node_id="n") == b"line\n"
+
+
+def test_a_lease_on_a_log_holds_no_reader_up(log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError:
+        pytest.skip("this file system has no leases")
+    else:
+        # the kernel tells the holder by SIGIO, which would end this process
+        before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+        assert LocalReader().read_log(name="w", node_id="n") == b""
+        signal.signal(signal.SIGIO, before)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_log_that_became_a_pipe_or_a_link_is_not_followed(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    log.unlink()
+    log.symlink_to(tmp_path / "secret")
+    assert LocalReader().read_log(name="w", node_id="n") is None
+    log.unlink()
+    os.mkfifo(log)
+    assert LocalReader().read_log(name="w", node_id="n") is None
