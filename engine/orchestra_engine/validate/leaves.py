@@ -63,6 +63,12 @@ def argument_dependencies(validation: Validation, path: str, arguments: Mapping[
                 validation.fail(path, f"missing dependency '{task}' for {word} '{item.get('name')}'")
 
 
+def inline_inputs(step: Mapping[str, Any]) -> set[str]:
+    """The tags that an inline template brings to the step or task that it stands in."""
+    inputs = ((step.get("inline") or {}).get("inputs") or {}).get("parameters") or ()
+    return {f"inputs.parameters.{item.get('name')}" for item in inputs}
+
+
 def loop(validation: Validation, path: str, step: Mapping[str, Any], scope: set[str]) -> None:
     """A step or task repeats itself in one way at most; its items may then be referred to."""
     items, param, sequence = step.get("withItems"), step.get("withParam"), step.get("withSequence")

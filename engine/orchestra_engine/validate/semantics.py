@@ -5,11 +5,11 @@ Source of the rules and messages: `workflow/validate` of Argo Workflows 4.1.2, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from . import leaves, names, tasks
+from . import dag, leaves, names, steps
 from .fault import Fault
 from .types import TEMPLATE_TYPES
 
@@ -232,9 +232,9 @@ class Validation:
             return
         self.seen.add(outer + name)
         if kind == "steps":
-            self._steps(path, template, scope, outer)
+            steps.check(self, path, template, scope, outer)
         elif kind == "dag":
-            self._dag(path, template, scope, outer)
+            dag.check(self, path, template, scope, outer)
         else:
             leaves.leaf(self, path, template, kind, scope)
         leaves.outputs(self, path, template, kind, scope)
@@ -252,148 +252,6 @@ class Validation:
             name = artifact.get("name")
             if not artifact.get("optional") and not leaves.has_location(artifact) and name not in artifacts:
                 self.fail(f"{path}.inputs.artifacts", f"inputs.artifacts.{name} was not supplied")
-
-    # Steps and tasks
-
-    def _steps(self, path: str, template: Template, scope: set[str], outer: str) -> None:
-        name, seen = template.get("name"), set()
-        for group, steps in enumerate(template.get("steps") or ()):
-            for number, step in enumerate(steps):
-                where = f"{path}.steps[{group}][{number}]"
-                title = step.get("name") or ""
-                label = f"templates.{name}.steps[{group}]"
-                if not title:
-                    self.fail(f"{where}.name", f"{label}.name is required")
-                    continue
-                if title in seen:
-                    self.fail(f"{where}.name", f"{label}.name '{title}' is not unique")
-                elif not names.has_tag(title) and (wrong := names.bad_field(title)):
-                    self.fail(f"{where}.name", f"{label}.name '{title}' is invalid: {wrong}")
-                seen.add(title)
-                scope.add(f"steps.{title}.status")
-                self._step(where, f"templates.{name}.steps", f"{label}.{title}", step, scope, outer)
-
-    def _step(
-        self, where: str, all_steps: str, label: str, step: Mapping[str, Any], scope: set[str], outer: str
-    ) -> None:
-        title = step["name"]
-        with self.within(f"{label} "):
-            leaves.loop(self, where, step, scope)
-        arguments = step.get("arguments") or {}
-        self.arguments(f"{where}.arguments", f"{label}.arguments.", arguments)
-        with self.within(f"{label} "):
-            resolved = self.holder(where, step, None, outer)
-        if step.get("onExit") or "exit" in (step.get("hooks") or {}):
-            self.add_outputs(resolved, "steps", title, scope)
-        self.hooks(step.get("hooks"), f"{where}.hooks", label)
-        local = scope | self._inline_inputs(step)
-        for message in names.unresolved(step, local, self.known):
-            self.fail(where, f"{all_steps} {message}")
-        loops = bool(step.get("withItems") or step.get("withParam"))
-        self.add_outputs(resolved, "steps", title, scope, aggregate=loops)
-        with self.within(f"{label} "):
-            self.holder(where, step, arguments, outer)
-
-    @staticmethod
-    def _inline_inputs(step: Mapping[str, Any]) -> set[str]:
-        inputs = ((step.get("inline") or {}).get("inputs") or {}).get("parameters") or ()
-        return {f"inputs.parameters.{item.get('name')}" for item in inputs}
-
-    def _dag(self, path: str, template: Template, scope: set[str], outer: str) -> None:
-        name, listed = template.get("name"), template["dag"].get("tasks") or ()
-        where = f"{path}.dag.tasks"
-        if not listed:
-            self.fail(where, f"templates.{name} must have at least one task")
-            return
-        order, wrong = tasks.in_order(listed)
-        if wrong:
-            self.fail(where, f"templates.{name} sorting failed: {wrong}")
-            return
-        for number, message in names.check_list(listed, names.bad_field):
-            self.fail(f"{where}[{number}].name", f"templates.{name}.tasks{message}")
-        needed = {task["name"]: tasks.dependencies(task) for task in listed}
-        resolved = {}
-        by_depends = any(task.get("depends") for task in listed)
-        for number in order:
-            task = listed[number]
-            resolved[task["name"]] = self._task(f"{where}[{number}]", name, task, by_depends, scope, outer)
-            self._item_results(f"{where}[{number}]", name, listed, needed[task["name"]])
-        leaves.targets(self, path, template, scope)
-        by_name = {task["name"]: task for task in listed}
-        for number in order:
-            self._task_again(f"{where}[{number}]", name, listed[number], resolved, needed, by_name, scope, outer)
-
-    def _task(
-        self, where: str, dag: Any, task: Mapping[str, Any], by_depends: bool, scope: set[str], outer: str
-    ) -> Template | None:
-        title = task["name"]
-        label = f"templates.{dag}.tasks.{title}"
-        if (by_depends or task.get("dependencies")) and title[:1].isdigit():
-            self.fail(
-                f"{where}.name", f"{label} name cannot begin with a digit when using either 'depends' or 'dependencies'"
-            )
-        if by_depends and task.get("dependencies"):
-            self.fail(
-                f"{where}.dependencies",
-                f"templates.{dag} cannot use both 'depends' and 'dependencies' in the same DAG template",
-            )
-        if by_depends and task.get("continueOn") is not None:
-            self.fail(
-                f"{where}.continueOn",
-                f"templates.{dag} cannot use 'continueOn' when using 'depends'. "
-                "Instead use 'dep-task.Failed'/'dep-task.Errored'",
-            )
-        with self.within(f"{label} "):
-            resolved = self.holder(where, task, None, outer)
-        self.add_outputs(
-            resolved, "tasks", title, scope, aggregate=bool(task.get("withItems") or task.get("withParam"))
-        )
-        for message in tasks.bad_results(task):
-            self.fail(f"{where}.depends", f"{label} {message}")
-        return resolved
-
-    def _item_results(
-        self, where: str, dag: Any, listed: Sequence[Mapping[str, Any]], needed: Mapping[str, bool]
-    ) -> None:
-        for other in listed:
-            loops = other.get("withItems") or other.get("withParam") or other.get("withSequence") is not None
-            if needed.get(other["name"]) and not loops:
-                self.fail(
-                    f"{where}.depends",
-                    f"templates.{dag}.tasks.{other['name']} dependency '{other['name']}' uses an items-based condition "
-                    "such as .AnySucceeded or .AllFailed but does not contain any items",
-                )
-
-    def _task_again(
-        self,
-        where: str,
-        dag: Any,
-        task: Mapping[str, Any],
-        resolved: Mapping[str, Template | None],
-        needed: Mapping[str, Mapping[str, bool]],
-        by_name: Mapping[str, Mapping[str, Any]],
-        scope: set[str],
-        outer: str,
-    ) -> None:
-        title = task["name"]
-        label = f"templates.{dag}.tasks.{title}"
-        if task.get("hooks"):
-            scope.add(f"tasks.{title}.status")
-        self.add_outputs(resolved[title], "tasks", title, scope)
-        local = scope | self._inline_inputs(task)
-        before = tasks.ancestors(title, needed)
-        for name in before:
-            loops = bool(by_name[name].get("withItems") or by_name[name].get("withParam"))
-            self.add_outputs(resolved[name], "tasks", name, local, aggregate=loops, before=True)
-        with self.within(f"{label} "):
-            leaves.loop(self, where, task, local)
-            for message in names.unresolved(task, local, self.known):
-                self.fail(where, message)
-        arguments = task.get("arguments") or {}
-        self.arguments(f"{where}.arguments", f"{label}.arguments.", arguments)
-        with self.within(f"{label} "):
-            leaves.argument_dependencies(self, where, arguments, before)
-            self.holder(where, task, arguments, outer)
 
     def add_outputs(
         self,
