@@ -67,6 +67,8 @@ def read(key: str, *, offset: int = 0, limit: int | None = None) -> bytes | None
     """The bytes of an object from `offset` on, at most `limit`; None if there is no such object."""
     try:
         with open_object(key) as file:
+            if offset and offset >= os.fstat(file.fileno()).st_size:
+                return b""
             file.seek(offset)
             return file.read(-1 if limit is None else limit)
     except FileNotFoundError:

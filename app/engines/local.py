@@ -30,8 +30,11 @@ class LocalReader:
         path = Path(settings.WORKFLOWS_DIR, name, "nodes", node_id, "log")
         try:
             with _opened(path) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
                     return None
+                if offset >= found.st_size:  # no file system takes any number as a place in a file
+                    return b""
                 file.seek(offset)
                 return file.read(_READ_MAX if limit is None else limit)
         except BlockingIOError:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
+from app.artifacts import repository
 from app.engines.local import LocalReader
 
 
@@ -50,3 +51,9 @@ def test_a_log_that_became_a_pipe_or_a_link_is_not_followed(log: Path, tmp_path:
     log.unlink()
     os.mkfifo(log)
     assert LocalReader().read_log(name="w", node_id="n") is None
+
+
+def test_there_is_nothing_behind_the_end_of_a_log_however_far(log: Path) -> None:
+    assert LocalReader().read_log(name="w", node_id="n", offset=10**18) == b""
+    repository.write("logs/1", b"line\n")
+    assert repository.read("logs/1", offset=10**18) == b""
