@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
 import re
@@ -20,53 +19,15 @@ from typing import Any
 from orchestra_engine.engine import Config, Engine, Refused
 from orchestra_engine.images import ImageTable
 from orchestra_engine.sandbox import why_no_private_root
-from orchestra_engine.workflow import finished, load
+from orchestra_engine.workflow import finished
 
-CASES = Path(__file__).with_name("cases")
+from tests.conformance import recorded
+from tests.conformance.recorded import Case, brief, differences, digested
+
 NAMESPACE = "conf"
 PATIENCE = 60.0  # seconds for one case
 AT_ONCE = 6
-_NODE_FIELDS = (
-    "name", "displayName", "type", "templateName", "templateRef", "templateScope", "phase", "message", "boundaryID",
-    "nodeFlag", "daemoned", "memoizationStatus", "failedPodRestarts",
-)  # fmt: skip
-_ARTIFACT_FIELDS = (
-    "name", "path", "optional", "archive", "globalName", "mode", "raw", "subPath", "from", "fromExpression", "deleted",
-)  # fmt: skip
-_DEADLINE = re.compile(r"(Pod was active on the node longer than the specified deadline|Step exceeded its deadline)\Z")
-_KILLED = re.compile(
-    r"deadline exceeded|longer than the specified deadline|exceeded its deadline|^timeout$|shutdown with strategy"
-    r"|Terminated|Stopped with strategy"
-)
-_ANY_TEXT = ("wait:", "init:", "main: Error (exit code 64)")  # the executor's own paths and words
 _PRINTS_PATHS = ("artifacts/18-path-variables", "basics/14-script-args")  # equal only where paths are the container's
-_EPOCH = re.compile(r"1[78]\d{8}")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One recorded manifest."""
-
-    path: Path
-
-    @property
-    def area(self) -> str:
-        return self.path.parent.name
-
-    @property
-    def name(self) -> str:
-        return f"{self.area}/{self.path.stem}"
-
-    def beside(self, suffix: str) -> Path:
-        return self.path.with_name(self.path.stem + suffix)
-
-    def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.beside(".status.json").read_text(encoding="utf-8"))
-        return found
-
-    def actions(self) -> list[dict[str, Any]]:
-        file = self.beside(".actions.json")
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
 
 
 @dataclass
@@ -78,61 +39,16 @@ class Result:
     skipped: str = ""
 
 
-def cases(wanted: Iterable[str] = ()) -> list[Case]:
-    """The cases of the areas and case names in `wanted` (all if empty). Raises ValueError for an unknown one."""
-    everything = [Case(path) for path in sorted(CASES.rglob("*.yaml")) if not path.name.endswith(".configmaps.yaml")]
-    chosen = []
-    for each in wanted:
-        name = each.removesuffix(".yaml").strip("/")
-        found = [case for case in everything if name in (case.area, case.name) or case.name.startswith(f"{name}-")]
-        if not found:
-            raise ValueError(f"there is no area and no case {each!r}")
-        chosen += found
-    return chosen or everything
-
-
-# What is compared, in the shape of the record
+# What a record has beyond the status: logs, files and caches
 
 
 def _content(data: bytes) -> Any:
-    if len(data) < 4096:
+    if len(data) < recorded.LONG:
         try:
             return data.decode()
         except UnicodeDecodeError:
             pass
-    return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-
-
-def _short(value: Any) -> Any:
-    if isinstance(value, str) and _EPOCH.fullmatch(value):
-        return "<epoch>"
-    if isinstance(value, str) and len(value) >= 4096:
-        return {"sha256": hashlib.sha256(value.encode()).hexdigest(), "size": len(value.encode())}
-    return value
-
-
-def _in_out(found: dict[str, Any]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    if found.get("parameters"):
-        result["parameters"] = [
-            {
-                key: _short(value)
-                for key, value in each.items()
-                if key in ("name", "value", "globalName", "enum", "default")
-            }
-            for each in found["parameters"]
-        ]
-    if found.get("artifacts"):
-        result["artifacts"] = []
-        for each in found["artifacts"]:
-            kept = {key: value for key, value in each.items() if key in _ARTIFACT_FIELDS}
-            if (each.get("s3") or {}).get("key"):
-                kept["key"] = each["s3"]["key"]
-            result["artifacts"].append(kept)
-    for key in ("result", "exitCode"):
-        if key in found:
-            result[key] = _short(found[key])
-    return result
+    return digested(data)
 
 
 def _object(path: Path) -> Any:
@@ -161,10 +77,15 @@ def _object(path: Path) -> Any:
 
 def _log(data: bytes) -> Any:
     text = data.decode("utf-8", "replace").replace(f"{sys.prefix}/bin/python3:", "/usr/bin/python3:")
-    text = re.sub(rf"^{_EPOCH.pattern}$", "<epoch>", text, flags=re.M)
-    if len(text) < 4096:
-        return text
-    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "size": len(text.encode())}
+    text = re.sub(rf"^{recorded.EPOCH.pattern}$", "<epoch>", text, flags=re.M)
+    return text if len(text) < recorded.LONG else digested(text.encode())
+
+
+def _logs(folder: Path) -> Any:
+    """The log of a node, or one for each container; None if there is none."""
+    if (folder / "log").exists():
+        return _log((folder / "log").read_bytes())
+    return {each.name[4:]: _log(each.read_bytes()) for each in sorted(folder.glob("log.*"))} or None
 
 
 def _cache_entry(text: str) -> Any:
@@ -175,29 +96,20 @@ def _cache_entry(text: str) -> Any:
     if not isinstance(entry, dict):
         return text
     if isinstance(entry.get("outputs"), dict):
-        entry["outputs"] = _in_out(entry["outputs"])
+        entry["outputs"] = recorded.in_out(entry["outputs"])
     return {key: value for key, value in entry.items() if key not in ("creationTimestamp", "lastHitTimestamp")}
 
 
 def normalise(engine: Engine, workflow: dict[str, Any]) -> dict[str, Any]:
     """A finished workflow in the shape of a record."""
     name, status = workflow["metadata"]["name"], workflow["status"]
-    result: dict[str, Any] = {key: status.get(key, "") for key in ("phase", "message", "progress")}
-    if status.get("outputs"):
-        result["outputs"] = _in_out(status["outputs"])
-    result |= {"nodes": {}, "logs": {}, "files": {}}
+    result = recorded.normalise(status) | {"logs": {}, "files": {}}
     for node_id, node in (status.get("nodes") or {}).items():
-        kept = {key: node[key] for key in _NODE_FIELDS if key in node}
-        kept |= {key: sorted(node[key]) for key in ("children", "outboundNodes") if node.get(key)}
-        kept |= {key: found for key in ("inputs", "outputs") if node.get(key) and (found := _in_out(node[key]))}
-        result["nodes"][node_id] = kept
-        folder = engine.node_dir(name, node_id)
-        if (folder / "log").exists():
-            result["logs"][node_id] = _log((folder / "log").read_bytes())
-        elif several := sorted(folder.glob("log.*")):
-            result["logs"][node_id] = {each.name[4:]: _log(each.read_bytes()) for each in several}
-    for outputs in [result.get("outputs", {}), *(node.get("outputs", {}) for node in result["nodes"].values())]:
-        for artifact in outputs.get("artifacts", []):
+        log = _logs(engine.node_dir(name, node_id))
+        if log is not None and not recorded.killed(node):
+            result["logs"][node_id] = log
+    for one in [status, *(status.get("nodes") or {}).values()]:
+        for artifact in recorded.in_out(one.get("outputs") or {}).get("artifacts", []):
             if artifact.get("key"):
                 result["files"][artifact["key"]] = _object(engine.config.repository / artifact["key"])
     caches = {
@@ -205,7 +117,6 @@ def normalise(engine: Engine, workflow: dict[str, Any]) -> dict[str, Any]:
     }
     if caches:
         result["configmaps"] = {each: _configmap(engine, each) for each in sorted(caches)}
-    _forget_killed(result)
     return result
 
 
@@ -217,56 +128,6 @@ def _configmap(engine: Engine, name: str) -> Any:
     return {"labels": (found.get("metadata") or {}).get("labels") or {}, "data": data}
 
 
-def _forget_killed(result: dict[str, Any]) -> None:
-    nodes = result["nodes"]
-    for each in [result, *nodes.values()]:
-        if _DEADLINE.match(each.get("message", "")):
-            each["message"] = "<deadline exceeded>"
-    for node_id, node in nodes.items():
-        children = [nodes.get(child, {}).get("message", "") for child in node.get("children", [])]
-        if _KILLED.search(node.get("message", "")):
-            node.pop("outputs", None)
-            result["logs"].pop(node_id, None)
-        elif node["type"] == "Retry" and any(_KILLED.search(text) for text in children):
-            node.pop("outputs", None)
-
-
-def differences(recorded: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Where the two differ, by path; texts that are the executor's own are only compared for being there."""
-    result: list[str] = []
-    wanted = json.loads(json.dumps(recorded))
-    for node in wanted.get("nodes", {}).values():
-        node.pop("podName", None)
-    _compare("", wanted, found, result)
-    return result
-
-
-def _compare(path: str, wanted: Any, found: Any, result: list[str]) -> None:
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for key in sorted({*wanted, *found}):
-            where = f"{path}.{key}" if path else key
-            if key not in found:
-                if wanted[key] or key not in ("message", "outputs"):
-                    result.append(f"{where}: missing, recorded {_brief(wanted[key])}")
-            elif key not in wanted:
-                if found[key] or key not in ("message", "outputs"):
-                    result.append(f"{where}: not recorded, found {_brief(found[key])}")
-            else:
-                _compare(where, wanted[key], found[key], result)
-    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        for number, (one, other) in enumerate(zip(wanted, found, strict=True)):
-            _compare(f"{path}[{number}]", one, other, result)
-    elif wanted != found:
-        if path.endswith("message") and str(wanted).startswith(_ANY_TEXT) and found:
-            return
-        result.append(f"{path}: recorded {_brief(wanted)}, found {_brief(found)}")
-
-
-def _brief(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) < 300 else f"{text[:300]}…"
-
-
 # Running
 
 
@@ -276,8 +137,8 @@ class Run:
     def __init__(self, engine: Engine, case: Case) -> None:
         self.engine, self.case = engine, case
         self.result = Result(case)
-        self.record = case.record()
-        self.todo = case.actions()
+        self.record = case.record
+        self.todo = case.actions
         self.due: float | None = None
         self.end = time.monotonic() + PATIENCE
         self.name = ""
@@ -294,7 +155,7 @@ class Run:
             folder.mkdir(exist_ok=True)
             shutil.copy(configmaps, folder / f"{self.case.area}-{configmaps.name}")
         try:
-            workflow = load(self.case.path.read_text(encoding="utf-8"))[0]
+            workflow = self.case.manifest
             self.name = workflow["metadata"]["name"]
             self.engine.submit(workflow, as_argo=True)
         except Refused as error:
@@ -324,11 +185,11 @@ class Run:
             self._act(self.todo.pop(0))
         elif finished(status):
             self.over = True
-            recorded = {key: value for key, value in self.record.items() if key != "rejectedBy"}
-            self.result.differences += differences(recorded, normalise(self.engine, workflow))
+            wanted = {key: value for key, value in self.record.items() if key != "rejectedBy"}
+            self.result.differences += differences(wanted, normalise(self.engine, workflow))
         elif time.monotonic() > self.end:
             self.over = True
-            self.result.differences.append(f"not finished after {PATIENCE:.0f} s: {_brief(status)}")
+            self.result.differences.append(f"not finished after {PATIENCE:.0f} s: {brief(status)}")
             self.engine.terminate(self.name)
 
     def _act(self, action: dict[str, Any]) -> None:

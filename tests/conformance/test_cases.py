@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from orchestra_engine.sandbox import why_no_private_root
 
-_spec = importlib.util.spec_from_file_location("conformance_suite", Path(__file__).with_name("suite.py"))
-assert _spec is not None and _spec.loader is not None
-suite = sys.modules["conformance_suite"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(suite)
+from tests.conformance import suite
+from tests.conformance.recorded import cases, differences
 
-AREAS = sorted({case.area for case in suite.cases()})
+AREAS = sorted({case.area for case in cases()})
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +18,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The results of all cases: run together they take the time of the longest ones."""
     engine = suite.engine_for(tmp_path_factory.mktemp("conformance"))
     try:
-        return suite.run(engine, suite.cases())
+        return suite.run(engine, cases())
     finally:
         engine.close()
 
@@ -40,16 +35,16 @@ def test_the_engine_does_what_argo_did(everything: Any, area: str) -> None:
 
 
 def test_the_suite_is_whole() -> None:
-    assert len(suite.cases()) == 228
+    assert len(cases()) == 228
 
 
 def test_a_difference_is_found() -> None:
     recorded = {"phase": "Succeeded", "nodes": {"a": {"phase": "Succeeded", "children": ["b"]}}, "logs": {"a": "x\n"}}
     found = {"phase": "Succeeded", "nodes": {"a": {"phase": "Failed"}, "c": {}}, "logs": {"a": ""}}
-    assert suite.differences(recorded, found) == [
+    assert differences(recorded, found) == [
         'logs.a: recorded "x\\n", found ""',
         'nodes.a.children: missing, recorded ["b"]',
         'nodes.a.phase: recorded "Succeeded", found "Failed"',
         "nodes.c: not recorded, found {}",
     ]
-    assert suite.differences(recorded, recorded) == []
+    assert differences(recorded, recorded) == []

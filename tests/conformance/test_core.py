@@ -10,7 +10,7 @@ import pytest
 from orchestra_engine import operate
 from orchestra_engine.pod import ContainerStatus, Pod, PodStatus
 
-from tests.conformance.recorded import Case, cases, differences
+from tests.conformance.recorded import STATUS_FIELDS, Case, cases, differences, normalise
 from tests.unit.engine.simulate import Script, Simulation
 
 _KILLED = re.compile(r"<deadline exceeded>|workflow shutdown")
@@ -132,10 +132,11 @@ def _settled(case: Case) -> Simulation:
 def test_the_core_reproduces_the_recorded_status(case: Case) -> None:
     run = _settled(case)
     status = run.run()
-    assert differences(case.record, status) == []
+    wanted = {key: value for key, value in case.record.items() if key in STATUS_FIELDS}
+    assert differences(wanted, normalise(status)) == []
 
 
-@pytest.mark.parametrize("case", cases("memoize"), ids=str)
+@pytest.mark.parametrize("case", cases(["memoize"]), ids=str)
 def test_caches_hold_what_was_recorded(case: Case) -> None:
     run = _settled(case)
     run.run()
