@@ -61,7 +61,6 @@ class Driver:
     def __init__(self, folder: Folder, *, sandbox: str = "auto") -> None:
         self.folder, self.sandbox = folder, sandbox
         self.engine: Engine | None = None
-        self.adopted: list[str] = []  # what an earlier command had left unfinished
         self._pipe = -1
         self._seen: dict[str, tuple[float, Json]] = {}
 
@@ -77,7 +76,8 @@ class Driver:
             try:
                 self._pipe = self.folder.open_wake_pipe()
                 self.engine = self.folder.engine(self.sandbox)
-                self.adopted = self.engine.adopt()
+                self.folder.tell_sandbox(self.engine.sandbox)
+                self.engine.adopt()
             except BaseException:
                 self.close()
                 raise
@@ -94,11 +94,17 @@ class Driver:
         self.folder.leave()
 
     def submit(self, workflow: Json) -> None:
-        """Have a workflow run. Raises orchestra_engine.engine.Refused."""
+        """Have a workflow run. Raises orchestra_engine.engine.Refused, DeskError."""
         if self.lead() and self.engine is not None:
             self.engine.submit(workflow)
             return
-        engine = self.folder.engine(self.sandbox)
+        used = self.folder.told_sandbox() or self.sandbox
+        if self.sandbox not in ("auto", used):
+            raise DeskError(
+                f"another command runs workflows of {self.folder.path} in the sandbox {used}: wait for its end, or "
+                "use another --folder"
+            )
+        engine = self.folder.engine(used)
         try:
             engine.submit(workflow)
         finally:

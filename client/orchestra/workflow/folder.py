@@ -1,9 +1,10 @@
 """The folder (`.orchestra/`) that workflows at the desk live in, and who runs them.
 
-One command at a time is the folder's engine: it holds the lock `.lock`. Others leave requests in `.requests/` and write
-a byte into the FIFO `.wake`; when the engine's command ends or is killed, the next one that needs an engine takes over
-what still runs. Besides that the folder is the engine's root (see orchestra_engine.store): a folder for each workflow,
-`configmaps/`, `secrets/`, `workflowtemplates/`; and `artifacts/`, the artifact repository.
+One command at a time is the folder's engine: it holds the lock `.lock`, and writes into it which sandbox it uses.
+Others leave requests in `.requests/` and write a byte into the FIFO `.wake`; when the engine's command ends or is
+killed, the next one that needs an engine takes over what still runs. Besides that the folder is the engine's root (see
+orchestra_engine.store): a folder for each workflow, `configmaps/`, `secrets/`, `workflowtemplates/`; and `artifacts/`,
+the artifact repository.
 """
 
 from __future__ import annotations
@@ -104,6 +105,18 @@ class Folder:
         finally:
             os.close(lock)
         return False
+
+    def tell_sandbox(self, sandbox: str) -> None:
+        """Let others know, as the engine, where nodes run."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, sandbox.encode(), 0)
+
+    def told_sandbox(self) -> str:
+        """Where the engine of the folder runs nodes; empty if that is not known."""
+        try:
+            return (self.path / ".lock").read_text()
+        except FileNotFoundError:
+            return ""
 
     def leave(self) -> None:
         """Be the engine no more."""
