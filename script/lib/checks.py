@@ -92,7 +92,8 @@ def unit(options: Options) -> Iterator[Result]:
 
 def conformance(options: Options) -> Iterator[Result]:
     """The statuses that were recorded from the real Argo."""
-    result = _pytest("conformance", ["tests/conformance", "-n", "2"], options)
+    # By file: the cases run together in one engine, which each worker would start anew.
+    result = _pytest("conformance", ["tests/conformance", "-n", "2", "--dist", "loadfile"], options)
     if result.skipped and _has_user_namespaces():
         result.failed += result.skipped
         result.notes.append(f"{result.skipped} recorded cases were skipped though this machine has user namespaces")
