@@ -103,10 +103,15 @@ def submit(
 
     `given`: its name was asked for, so that no other will do. Raises DeskError.
     """
-    from orchestra_engine.engine import Refused
+    from orchestra_engine.engine import Fault, Refused
+    from orchestra_engine.store import BadName
 
     wanted = manifest.chosen_name(workflow)
-    there = driver.folder.store().load(wanted) if wanted else None
+    try:
+        there = driver.folder.store().load(wanted)
+    except BadName as error:
+        fault = Fault(path="metadata.name", message=str(error).removeprefix("metadata.name: "))
+        raise manifest.BadManifest(read.lines([fault])) from None
     name, news = wanted, ""
     if there is not None and not tree.finished(there.workflow):
         if there.workflow.get("spec") != workflow.get("spec"):
