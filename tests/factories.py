@@ -116,7 +116,7 @@ def schema_version(name: str) -> SchemaVersion:
     found = SchemaVersion.objects.filter(schema__name=name).order_by("-number").first()
     if found is not None:
         return found
-    schema = Schema.objects.create(name=name, shipped=True)
+    schema = Schema.objects.create(name=name, origin="shipped")
     made = SchemaVersion.objects.create(schema=schema, number=1, manifest={}, text="", digest=digest(name))
     schema.latest = made
     schema.save()

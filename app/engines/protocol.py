@@ -10,10 +10,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One reason why a Workflow is refused: the field's path and what is wrong with it."""
+    """One reason why a Workflow is refused: the field's path and what is wrong with it.
+
+    `line` and `column` count from 1 in the text that it was read from; 0 where there is none.
+    """
 
     path: str
     message: str
+    line: int = 0
+    column: int = 0
 
 
 class Refused(Exception):

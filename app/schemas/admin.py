@@ -18,16 +18,21 @@ class SchemaVersionInline(ReadOnlyInline):
     ordering = ("-number",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("schema").defer("manifest", "text", "inputs")
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("schema")
+            .defer("manifest", "text", "inputs", "outputs", "warnings")
+        )
 
 
 @admin.register(Schema)
 class SchemaAdmin(ReadOnlyAdmin):
-    list_display = ("name", "shipped", "version_number", "created_at")
-    list_filter = ("shipped",)
+    list_display = ("name", "origin", "version_number", "created_at")
+    list_filter = ("origin",)
     search_fields = ("name",)
     list_select_related = ("latest",)
-    list_deferred = ("latest__manifest", "latest__text")
+    list_deferred = ("latest__manifest", "latest__text", "latest__inputs", "latest__outputs", "latest__warnings")
     inlines = (SchemaVersionInline,)
 
     @admin.display(description="version")
@@ -41,5 +46,5 @@ class SchemaVersionAdmin(ReadOnlyAdmin):
     list_filter = ("schema",)
     search_fields = ("schema__name", "digest", "text")
     list_select_related = ("schema",)
-    list_deferred = ("manifest", "text", "inputs")
-    fields = ("schema", "number", "digest", "inputs", "text", "created_at")
+    list_deferred = ("manifest", "text", "inputs", "outputs", "warnings")
+    fields = ("schema", "number", "digest", "inputs", "outputs", "warnings", "text", "created_at")

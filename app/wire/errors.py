@@ -57,8 +57,16 @@ class Refusal(Exception):
         """What goes over the wire."""
         body: dict[str, Any] = {"error": self.message}
         if self.faults:
-            body["faults"] = [{"path": fault.path, "message": fault.message} for fault in self.faults]
+            body["faults"] = [_fault(fault) for fault in self.faults]
         return body | self.more
+
+
+def _fault(fault: HasPath) -> dict[str, Any]:
+    """A fault as it goes over the wire: with its line and column if it has been found in a text."""
+    shown: dict[str, Any] = {"path": fault.path, "message": fault.message}
+    if line := getattr(fault, "line", 0):
+        shown |= {"line": line, "column": getattr(fault, "column", 0)}
+    return shown
 
 
 def sentence(faults: Iterable[HasPath]) -> str:

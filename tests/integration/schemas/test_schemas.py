@@ -17,8 +17,8 @@ from django.db import connection
 from jsonschema import Draft202012Validator
 
 from app.schemas import services
-from app.schemas.models import Schema, SchemaVersion
-from app.schemas.services import BadSchema
+from app.schemas.models import Origin, Schema, SchemaVersion
+from app.schemas.services import BadArguments, BadSchema, NotChangeable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +44,9 @@ spec:
 """
 
 
+ANNOTATION = """'{"count": {"pattern": "^[0-9]+$"}}'"""
+
+
 @pytest.fixture(autouse=True)
 def shipped(db: None) -> None:
     """What `migrate` leaves; tests before this one may have emptied the tables."""
@@ -54,7 +57,7 @@ def test_what_ships_is_there_after_migrate() -> None:
     SchemaVersion.objects.all().delete()
     Schema.objects.all().delete()
     call_command("migrate", verbosity=0)
-    assert {"build", "predict"} <= set(Schema.objects.filter(shipped=True).values_list("name", flat=True))
+    assert {"build", "predict"} <= set(Schema.objects.filter(origin=Origin.SHIPPED).values_list("name", flat=True))
 
 
 def test_loading_again_changes_nothing() -> None:
@@ -75,8 +78,9 @@ def test_a_changed_file_is_a_new_version(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_manifest_and_its_inputs_are_kept_beside_the_text() -> None:
-    version, created = services.save("hello", TEXT)
-    assert created
+    saved = services.save(TEXT)
+    version = saved.version
+    assert saved.created
     assert version.manifest == yaml.safe_load(TEXT)
     assert version.text == TEXT
     Draft202012Validator.check_schema(version.inputs)
@@ -95,20 +99,133 @@ def test_a_schema_that_is_not_there_is_told() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", "not YAML"),
-        ("- 1", "not a Workflow"),
-        ("kind: Pod\nspec: {}", "not a Workflow"),
-        ("kind: Workflow", "a spec"),
-        ("!!python/object/apply:os.system ['true']", "not YAML"),
-        ("a: " + "x" * 2**20, "larger than"),
-        (TEXT.replace("""'{"count": {"pattern": "^[0-9]+$"}}'""", "'{'"), "not JSON"),
-        (TEXT.replace("""'{"count": {"pattern": "^[0-9]+$"}}'""", "'[1]'"), "not an object"),
+        ("a: [", "line 2, column"),
+        ("- 1", "has to be a mapping"),
+        ("", "one document with kind: Workflow"),
+        ("kind: Pod\nspec: {}", "one document with kind: Workflow"),
+        (f"{TEXT}---\n{TEXT}", "one document with kind: Workflow"),
+        ("!!python/object/apply:os.system ['true']", "is not allowed"),
+        ("a: " + "x" * 2**21, "at most"),
+        (TEXT.replace("entrypoint: main", "entrypoint: other"), "template name 'other' undefined"),
+        (TEXT.replace("image: busybox", "image: busybox, privilleged: true"), "line 19, column"),
+        (TEXT.replace("name: hello", "name: Not A Name"), "small letters"),
+        (TEXT.replace("name: hello", "name: sent-hello"), "those of sent manifests"),
+        (TEXT.replace("whom to greet", '"a\\0b"'), "cannot be stored"),
+        (TEXT.replace(ANNOTATION, "'{'"), "not JSON"),
+        (TEXT.replace(ANNOTATION, "'[1]'"), "not an object"),
+        (TEXT.replace(ANNOTATION, """'{"other": {}}'"""), "no such name in spec.arguments"),
+        (TEXT.replace(ANNOTATION, """'{"count": {"type": "date"}}'"""), "has to be one of"),
+        (TEXT.replace(ANNOTATION, """'{"count": {"$ref": "http://127.0.0.1:9/"}}'"""), "not taken here"),
+        (TEXT.replace(ANNOTATION, """'{"count": {"minimum": "x"}}'"""), "no JSON Schema"),
+        (TEXT.replace(ANNOTATION, """'{"who": {"type": "integer"}}'"""), "is not a whole number"),
+        (TEXT.replace("    orchestra/inputs", "    orchestra/grant"), "take it out"),
     ],
 )
-def test_a_text_that_is_no_manifest_is_refused(text: str, words: str) -> None:
+def test_a_text_that_is_no_schema_is_refused(text: str, words: str) -> None:
     with pytest.raises(BadSchema, match=words):
-        services.save("hello", text)
-    assert not Schema.objects.filter(name="hello").exists()
+        services.save(text)
+    assert not Schema.objects.filter(origin=Origin.ADDED).exists()
+
+
+def test_every_fault_is_told_with_its_line_and_column() -> None:
+    text = TEXT.replace("entrypoint: main", "entrypont: main").replace("image: busybox", "imagge: busybox")
+    with pytest.raises(BadSchema) as raised:
+        services.save(text)
+    found = {(fault.line, fault.path) for fault in raised.value.faults}
+    assert {(9, "spec.entrypont"), (19, "spec.templates[0].container.imagge")} <= found
+    assert all(fault.column > 1 for fault in raised.value.faults)
+
+
+def test_no_run_may_write_over_anothers_files() -> None:
+    outputs = "      outputs: {artifacts: [{name: out, path: /tmp/x, s3: {key: KEY}}]}\n"
+    for key in ("executions/1/1/output/events.txt", "'{{workflow.name}}/../other/x'", "'{{workflow.name}}-1/x'"):
+        with pytest.raises(BadSchema, match="has to begin with"):
+            services.save(TEXT + outputs.replace("KEY", key))
+    assert services.save(TEXT + outputs.replace("KEY", "'{{workflow.name}}/x.txt'")).created
+
+
+def test_what_runs_on_one_engine_only_is_stored_as_a_warning() -> None:
+    sidecar = "      sidecars: [{name: beside, image: busybox}]\n"
+    version = services.save(TEXT + sidecar).version
+    [warning] = version.warnings
+    assert (warning["severity"], warning["path"], warning["line"]) == ("warning", "spec.templates[0].sidecars", 20)
+    assert "Argo only" in warning["message"]
+
+
+def test_a_side_file_says_what_the_manifest_does_not() -> None:
+    side = {"count": {"type": "integer", "minimum": 1, "description": "how often"}}
+    version = services.save(TEXT, inputs=side).version
+    assert version.inputs["properties"]["count"] == {
+        "type": "integer",
+        "minimum": 1,
+        "description": "how often",
+        "pattern": "^[0-9]+$",
+    }
+    assert not services.save(TEXT, name="hello", inputs=side).created
+    assert services.save(TEXT, inputs=None).version.number == 2
+    with pytest.raises(BadSchema) as raised:
+        services.save(TEXT, inputs={"nobody": {}})
+    assert raised.value.faults[0].path == "inputs"
+
+
+def test_outputs_are_those_of_the_entrypoint_and_the_global_ones() -> None:
+    text = TEXT.replace(
+        "      container:",
+        "      outputs:\n"
+        "        parameters: [{name: sum, valueFrom: {path: /tmp/sum}}]\n"
+        "        artifacts: [{name: log, path: /tmp/log, globalName: whole-log}]\n"
+        "      container:",
+    ).replace("  annotations:\n", """  annotations:\n    orchestra/outputs: '{"sum": {"description": "of all"}}'\n""")
+    assert services.save(text).version.outputs == {
+        "parameters": {"sum": {"description": "of all"}},
+        "artifacts": {"log": {}, "whole-log": {}},
+    }
+
+
+def test_arguments_are_checked_and_become_the_text_that_argo_wants() -> None:
+    side = {"count": {"type": "integer", "minimum": 1}}
+    version = services.save(TEXT, inputs=side).version
+    assert services.arguments(version, {"count": 3}) == {"who": "world", "count": "3"}
+    assert services.arguments(version, {"count": "3", "who": "moon"}) == {"who": "moon", "count": "3"}
+    with pytest.raises(BadArguments) as raised:
+        services.arguments(version, {"count": "0", "who": "mars", "cuont": "x"})
+    told = {fault.path: fault.message for fault in raised.value.faults}
+    assert told["cuont"] == "unknown argument, did you mean count?"
+    assert told["who"] == "'mars' is none of 'world', 'moon'"
+    assert "minimum" in told["count"]
+    for wrong in ("many", "1.5", "", None, True, [1], "1" * 40):
+        with pytest.raises(BadArguments, match=r"count: .*is not a whole number"):
+            services.arguments(version, {"count": wrong})
+    with pytest.raises(BadArguments, match="count: needs a value"):
+        services.arguments(version, {})
+
+
+def test_a_saved_version_never_changes_and_a_removed_name_may_be_taken_again() -> None:
+    first = services.save(TEXT).version
+    second = services.save(TEXT.replace("moon", "mars")).version
+    assert SchemaVersion.objects.get(pk=first.pk).text == TEXT
+    services.remove(second.schema)
+    with pytest.raises(Schema.DoesNotExist):
+        services.current("hello")
+    again = services.save(TEXT).version
+    assert (again.number, again.schema_id != first.schema_id) == (1, True)
+    assert SchemaVersion.objects.filter(pk__in=[first.pk, second.pk]).count() == 2
+
+
+def test_what_ships_is_neither_changed_nor_removed() -> None:
+    shipped = services.current("predict").schema
+    with pytest.raises(NotChangeable, match="ships with Orchestra"):
+        services.remove(shipped)
+    with pytest.raises(NotChangeable, match="another name"):
+        services.save(TEXT, name="predict")
+    assert services.current("predict").schema == shipped
+
+
+def test_a_sent_manifest_is_kept_once_and_named_by_its_content() -> None:
+    first = services.save(TEXT, origin=Origin.SENT)
+    again = services.save(TEXT, origin=Origin.SENT)
+    assert (first.created, again.created, again.version) == (True, False, first.version)
+    assert first.version.schema.name == f"sent-{first.version.digest[:16]}"
 
 
 def test_texts_saved_at_once_are_numbered_one_by_one() -> None:
@@ -116,7 +233,7 @@ def test_texts_saved_at_once_are_numbered_one_by_one() -> None:
 
     def save(number: int) -> None:
         try:
-            services.save("hello", TEXT.replace("moon", f"moon{number}"))
+            services.save(TEXT.replace("moon", f"moon{number}"))
         except Exception as error:
             failures.append(error)
         finally:
