@@ -17,7 +17,7 @@ from app.modules.models import Module
 from app.wire import lookups, results
 from app.wire.endpoints import endpoint
 from app.wire.errors import Refusal
-from app.wire.paging import window
+from app.wire.paging import Window, window
 from app.wire.reading import parameters
 from app.wire.shown import shown
 
@@ -59,7 +59,10 @@ def run(request: HttpRequest, *, dialect: Dialect, module_id: str) -> HttpRespon
 
 @endpoint("GET", "POST")
 def tasks(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
-    """The tasks, oldest first; `status` and `module` choose, `limit` and `offset` page, a header tells the total."""
+    """The tasks, oldest first; `status` and `module` choose, a header tells the total.
+
+    All of them, as older clients that know no pages expect; `limit` and `offset` page.
+    """
     chosen = Execution.objects.tasks()
     if status := request.GET.get("status"):
         if not (states := states_of(status, dialect)):
@@ -68,8 +71,9 @@ def tasks(request: HttpRequest, *, dialect: Dialect) -> HttpResponseBase:
         chosen = chosen.filter(state__in=states)
     if name := request.GET.get("module"):
         chosen = chosen.filter(version__module=lookups.module(name))
-    page = window(request)
     total = chosen.count()
+    paged = "limit" in request.GET or "offset" in request.GET
+    page = window(request) if paged else Window(limit=max(total, 1), offset=0)
     links = page.links(request, total=total)
     headers = {"Orchestra-Total": str(total)}
     if link := ", ".join(f'<{address}>; rel="{relation}"' for relation, address in links.items() if address):

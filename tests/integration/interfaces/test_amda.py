@@ -195,6 +195,15 @@ def test_tasks_are_found_by_module() -> None:
         assert [task["id"] for task in Client().get(f"/tasks?module={name}").json()] == [one.pk]
 
 
+def test_a_client_that_knows_no_pages_sees_every_task() -> None:
+    module = factories.module()
+    made = [factories.execution(module).pk for _ in range(101)]
+    assert [task["id"] for task in Client().get("/tasks").json()] == made
+    page = Client().get("/tasks?limit=2&offset=1")
+    assert [task["id"] for task in page.json()] == made[1:3]
+    assert page["Orchestra-Total"] == "101"
+
+
 def test_the_older_dialect_zips_several_files_and_the_newer_serves_the_declared_one() -> None:
     execution = factories.execution(factories.module())
     finish(execution.pk, annexes=("hours.csv",))
