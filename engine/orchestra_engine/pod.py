@@ -6,6 +6,7 @@ All of them are plain data and go to JSON and back with `dataclasses.asdict` and
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -143,6 +144,20 @@ class Decision:
     # Entries of memoize caches to write, before the status is stored: [{name, labels, key, value}] (value is text).
     configmap_writes: list[dict[str, Any]] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)  # ids of the nodes that differ from the status given, in order
+
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def is_label(name: str) -> bool:
+    """Whether `name` is a DNS-1123 label, as the name of a volume has to be."""
+    return _LABEL.fullmatch(name) is not None
+
+
+def is_mount_path(path: str) -> bool:
+    """Whether a volume can be mounted at `path`: absolute, not the root itself, without dots that lead elsewhere."""
+    parts = [part for part in path.split("/") if part]
+    return path.startswith("/") and bool(parts) and not {".", ".."} & set(parts) and not re.search("[:\0]", path)
 
 
 _PARTS: dict[tuple[str, str], type] = {

@@ -54,6 +54,8 @@ class View:
         With `make` missing parent folders are made, and the last part need not exist. Raises FileNotFoundError,
         NotADirectoryError, ArtifactError (too many links).
         """
+        if "\0" in path:
+            raise ArtifactError(f"{path!r} is no path")
         pending = self._parts(path)[::-1]
         done: list[str] = []
         links = 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifacts import Repository, TooLarge, human
-from ..pod import PATH_MARK, Container, Pod, PodStatus, from_dict
+from ..pod import PATH_MARK, Container, Pod, PodStatus, from_dict, is_label, is_mount_path
 from . import cgroup, files, limits, plain, private_root
 from .program import Program, environment, expand
 from .supervise import RESULT_BYTES, Supervisor, Tree, end_everything
@@ -123,6 +123,9 @@ class Node:
         """Make the scratch folder and put the inputs into it."""
         self.scratch.mkdir(exist_ok=True)
         for volume in self.pod.empty_dirs:
+            # tags are replaced after the manifest was checked, so names and paths may be anything again
+            if not is_label(volume["name"]) or not all(map(is_mount_path, volume["mounts"].values())):
+                raise files.InputError(f"the volume {volume['name']!r} cannot be mounted: bad name or path")
             folder = self.scratch / ".volumes" / volume["name"]
             folder.mkdir(parents=True)
             folder.chmod(0o777)

@@ -27,6 +27,8 @@ def check(
     `secrets` and `configmaps` are those that are there, by name; a missing ConfigMap is found at run time, as in Argo.
     With `allow_missing_values` the workflow's own arguments need no values yet, as where it is only looked at.
     """
+    if hostile := types.unspeakable(workflow):
+        return [hostile]
     faults = types.check(workflow)
     spec = workflow.get("spec")
     if isinstance(spec, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ..pod import is_label, is_mount_path
 from . import fields
 from .fault import Fault
 from .leaves import LOCATIONS
@@ -76,6 +77,12 @@ def _ignored(path: str, why: str) -> Fault:
 
 def _volumes(volumes: Any, path: str) -> Iterator[Fault]:
     for number, volume in enumerate(_list(volumes)):
+        name = str(volume.get("name"))
+        if not is_label(name):
+            yield Fault(
+                path=f"{path}[{number}].name",
+                message=f"{name[:60]!r} has to be lower-case letters, digits and '-', at most 63 of them",
+            )
         kinds = [kind for kind in volume if kind != "name" and volume[kind] is not None]
         for kind in kinds:
             if kind == "emptyDir":
@@ -154,6 +161,12 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[Any], secre
             yield Fault(
                 path=f"{path}.volumeMounts[{number}].name",
                 message=f"there is no volume {mount.get('name')!r} among spec.volumes and the template's volumes",
+            )
+        where = str(mount.get("mountPath"))
+        if "{{" not in where and not is_mount_path(where):
+            yield Fault(
+                path=f"{path}.volumeMounts[{number}].mountPath",
+                message=f"{where[:60]!r} has to begin with / and to hold no .. and no :",
             )
     for kind in ("limits", "requests"):
         for name in _map(_map(container.get("resources")).get(kind)):

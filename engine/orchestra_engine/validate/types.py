@@ -28,6 +28,8 @@ _LEAVES = ("container", "containerSet", "script", "resource", "data", "http", "p
 TEMPLATE_TYPES = (*_LEAVES, "steps", "dag")
 _LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
 MOST_FAULTS = 100
+MOST_DEEP = 100  # values in values
+_UNSPEAKABLE = re.compile("[\\0\ud800-\udfff\ufdd0\ufdd1]")
 
 
 @cache
@@ -71,6 +73,22 @@ def check(workflow: Mapping[str, Any], kind: str = "Workflow") -> list[Fault]:
     if not faults:
         faults += _rules(workflow)
     return faults
+
+
+def unspeakable(value: Any) -> Fault | None:
+    """The first fault of what no manifest can say: too deep a nesting, or characters that no program can be given."""
+    waiting = [(value, "", 0)]
+    while waiting:
+        item, path, depth = waiting.pop()
+        if depth > MOST_DEEP:
+            return _fault(path[:200], f"is nested more than {MOST_DEEP} deep")
+        if isinstance(item, str) and _UNSPEAKABLE.search(item):
+            return _fault(path, "holds a NUL, half a surrogate pair or a noncharacter, which no program can be given")
+        if isinstance(item, dict):
+            waiting += [(inner, _join(path, str(key)), depth + 1) for key, inner in item.items()]
+        elif isinstance(item, list):
+            waiting += [(inner, f"{path}[{number}]", depth + 1) for number, inner in enumerate(item)]
+    return None
 
 
 def _fault(path: str, message: str) -> Fault:

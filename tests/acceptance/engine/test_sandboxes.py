@@ -360,3 +360,14 @@ def test_a_name_that_no_zip_can_hold_is_told(make: Make, sandbox: str) -> None:
     status = make(sandbox).run(pod(args=[command], output_artifacts=[artifact]))
     assert status.phase == "Error"
     assert "is not UTF-8" in status.message
+
+
+@pytest.mark.parametrize("name, path", [("../../../outside", "/v"), ("/outside", "/v"), ("v", "/../../../outside")])
+def test_a_volume_never_lies_outside_the_nodes_scratch_folder(
+    make: Make, private: str, tmp_path: Path, name: str, path: str
+) -> None:
+    name = str(tmp_path / "outside") if name.startswith("/") else name
+    status = make(private).run(pod(args=["true"], empty_dirs=[{"name": name, "mounts": {"main": path}}]))
+    assert status.phase == "Error"
+    assert "cannot be mounted" in status.message
+    assert not list(tmp_path.rglob("outside"))

@@ -221,3 +221,33 @@ def test_the_work_grows_with_the_manifest_not_with_its_square() -> None:
     seconds(20)
     few, many = min(seconds(50) for _ in range(3)), min(seconds(200) for _ in range(3))
     assert many < 16 * few
+
+
+@pytest.mark.parametrize("name", ["../../x", "/abs", "..", "a/b", "a\n", "{{inputs.parameters.x}}"])
+def test_a_volume_is_named_by_a_label_and_never_by_a_path(name: str) -> None:
+    container = {"image": "busybox", "command": ["true"], "volumeMounts": [{"name": name, "mountPath": "/v"}]}
+    spec = {"volumes": [{"name": name, "emptyDir": {}}], "templates": [{"name": "main", "container": container}]}
+    assert "spec.volumes[0].name" in refused(workflow(**spec))
+
+
+@pytest.mark.parametrize("path", ["/../x", "/a/../../x", "relative", "/", "", "/a:b"])
+def test_a_volume_is_mounted_inside_the_container(path: str) -> None:
+    container = {"image": "busybox", "command": ["true"], "volumeMounts": [{"name": "v", "mountPath": path}]}
+    spec = {"volumes": [{"name": "v", "emptyDir": {}}], "templates": [{"name": "main", "container": container}]}
+    assert "spec.templates[0].container.volumeMounts[0].mountPath" in refused(workflow(**spec))
+
+
+def test_a_manifest_nested_without_end_is_refused() -> None:
+    nested: dict[str, Any] = {"container": {"image": "busybox", "command": ["true"]}}
+    for _ in range(2000):
+        nested = {"steps": [[{"name": "s", "inline": nested}]]}
+    [message] = refused(workflow(templates=[{"name": "main", **nested}])).values()
+    assert "nested more than" in message
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\ufdd0/etc\ufdd1"])
+def test_text_that_no_program_can_be_given_is_refused_where_it_stands(text: str) -> None:
+    container = {"image": "busybox", "command": ["echo", text]}
+    assert list(refused(workflow(templates=[{"name": "main", "container": container}]))) == [
+        "spec.templates[0].container.command[1]"
+    ]
