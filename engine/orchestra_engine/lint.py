@@ -7,8 +7,10 @@ Secrets of any of the files count as being there for all of them.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from orchestra_engine import validate
@@ -104,9 +106,13 @@ def lint(sources: Mapping[str, str | bytes], *, images: ImageTable | None = None
         lines = (content.decode() if isinstance(content, bytes) else content).splitlines()
         for value, marks in found:
             _add(files, Document(name, value, marks, lines))
-    table = images or ImageTable()
-    for document in files.documents:
-        findings.update(_document(document, files, table))
+    with tempfile.TemporaryDirectory() as links:
+        table = images
+        if table is None:
+            table = ImageTable()
+            table.links = Path(links)
+        for document in files.documents:
+            findings.update(_document(document, files, table))
     order = {name: number for number, name in enumerate(sources)}
     return sorted(findings, key=lambda one: (order[one.file], one.line, one.column, one.severity, one.message))
 
@@ -161,7 +167,7 @@ def _workflow(
         workflow,
         secrets=files.secrets,
         workflow_templates=files.sound,
-        grants=set(_grants(workflow)),
+        grants=set(grants_of(workflow)),
         allow_missing_values=True,
     )
     may_lack_entrypoint = document.kind in TEMPLATES
@@ -195,14 +201,14 @@ def _severity(fault: validate.Fault) -> tuple[str, str]:
     return WARNING, f"for the local engine: {fault.message}"
 
 
-def _grants(value: Any) -> Iterator[str]:
+def grants_of(value: Any) -> Iterator[str]:
     """The grants that a manifest asks for: whether they are given is known where it is run."""
     if isinstance(value, dict):
         if isinstance(value.get(GRANT), str):
             yield value[GRANT]
         value = list(value.values())
     for item in value if isinstance(value, list) else ():
-        yield from _grants(item)
+        yield from grants_of(item)
 
 
 def _images(document: Document, workflow: Mapping[str, Any], images: ImageTable, base: str) -> Iterator[Finding]:

@@ -97,6 +97,15 @@ def run(
 
 
 @app.command()
+def explain(file: Manifest, parameter: Parameters = None, sandbox: Kind = Sandbox.AUTO, folder: Place = FOLDER) -> None:
+    """Draw a manifest's graph and say what each node will see, without running it."""
+    with at(folder) as place:
+        from orchestra.workflow.explain import explain as explain_file
+
+        explain_file(place, file, parameters=pairs(parameter), sandbox=sandbox.value)
+
+
+@app.command()
 def watch(name: Name, sandbox: Kind = Sandbox.AUTO, folder: Place = FOLDER) -> None:
     """Follow a workflow to its end, and take over one whose command was killed. Ctrl-C leaves it running."""
     with at(folder) as place:
