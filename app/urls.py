@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from app.api.views.server import Index
 from app.wire.endpoints import endpoint
 
 handler400 = "app.wire.errors.handler400"
@@ -25,6 +26,7 @@ def index(request: HttpRequest) -> HttpResponseBase:
 urlpatterns = [
     path("", index),
     path("", include("app.interfaces.orchestra.urls")),
+    re_path(r"^api/v1/?$", Index.as_view()),
     path("api/v1/", include("app.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -2,6 +2,7 @@
 # The loop of AMDA's contract, GET only: run, ask for the status until it is done, fetch the output:
 #   usage_scripts/amda_loop.sh MODULE_ID START STOP [NAME=VALUE …]
 set -euo pipefail
+(($# >= 3)) || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 server="${ORCHESTRA_SERVER:-http://127.0.0.1:8000}"
 query=(--data-urlencode "start=$2" --data-urlencode "stop=$3")
 for pair in "${@:4}"; do query+=(--data-urlencode "$pair"); done

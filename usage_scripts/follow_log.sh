@@ -3,6 +3,7 @@
 #   usage_scripts/follow_log.sh ID
 # Each request asks from a byte offset on and waits up to 20 s for more.
 set -euo pipefail
+(($# >= 1)) || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 server="${ORCHESTRA_SERVER:-http://127.0.0.1:8000}"
 headers="$(mktemp)"
 trap 'rm -f "$headers"' EXIT

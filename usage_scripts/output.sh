@@ -2,6 +2,7 @@
 # Fetch the declared output of an execution, or another of its files by name:
 #   usage_scripts/output.sh ID [NAME]
 set -euo pipefail
+(($# >= 1)) || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 server="${ORCHESTRA_SERVER:-http://127.0.0.1:8000}"
 query=()
 [ $# -lt 2 ] || query=(--data-urlencode "name=$2")

@@ -2,5 +2,6 @@
 # Remove a module; its finished executions stay readable:
 #   usage_scripts/remove_module.sh MODULE
 set -euo pipefail
+(($# >= 1)) || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 server="${ORCHESTRA_SERVER:-http://127.0.0.1:8000}"
 curl -sS --fail-with-body --request DELETE "$server/api/v1/modules/$1"

@@ -3,6 +3,7 @@
 #   usage_scripts/run_and_wait.sh MODULE START STOP [NAME=VALUE …]
 # The idempotency key makes it safe to send the request again if the connection breaks.
 set -euo pipefail
+(($# >= 3)) || { sed -n '2,3s/^# *//p' "$0" >&2; exit 2; }
 server="${ORCHESTRA_SERVER:-http://127.0.0.1:8000}"
 module="$1"
 body="$(python3 -c 'import json, sys

@@ -353,7 +353,11 @@ def _save(response: httpx.Response, target: Path, *, on_size: Callable[[int, int
 def _target(to: Path | None, *, suggested: str) -> Path:
     if to is None:
         return Path.cwd() / suggested
-    return to / suggested if to.is_dir() else to.absolute()
+    if to.is_dir():
+        return to / suggested
+    if not to.absolute().parent.is_dir():
+        raise NotADirectoryError(f"{to} cannot be written: there is no folder {to.absolute().parent}.")
+    return to.absolute()
 
 
 def _umask() -> int:

@@ -110,19 +110,24 @@ def show(module: ModuleName, server: Server = None, as_json: AsJson = False) -> 
     default = found["default"] or {}
     screen.fields({
         "id": found["id"], "name": found["name"], "status": found["status"], "description": found["description"],
-        "output": found["output"], "annexes": found["annexes_outputs"], "defaults": found["defaults"],
+        "output": _file(found["output"]), "annexes": ", ".join(map(_file, found["annexes_outputs"])),
+        "interval": " to ".join(found["defaults"][key] for key in ("start", "stop") if key in found["defaults"]),
         "build": (found["build"] or {}).get("message"),
     })  # fmt: skip
-    arguments = found["arguments_schema"].get("properties", {})
     options = [
-        (f"--{name}", one.get("type"), one.get("default"), one.get("description")) for name, one in arguments.items()
+        (f"--{one['name']}", one.get("type"), _range(one), one.get("default"), one.get("description"))
+        for one in [*found["args"], *found["hyperparameters"]]
     ]
     print("\nArguments of a run, beside --start and --stop")
-    screen.table(("argument", "type", "default", "description"), options, empty="none")
+    screen.table(("argument", "type", "range", "default", "description"), options, empty="none")
+    if columns := found["output"].get("columns"):
+        print("\nColumns of the catalog, behind start and stop")
+        described = [tuple(one.get(key) for key in ("name", "type", "unit", "description")) for one in columns]
+        screen.table(("name", "type", "unit", "description"), described, empty="none")
     print("\nVersions")
     rows = [
         ("*" if one["number"] == default.get("number") else "", one["number"], one["label"], one["commit"][:12],
-         (one["environment"] or "not built")[:12], one["created_at"])
+         (one["environment"] or "not built")[:12], screen.to_second(one["created_at"]))
         for one in versions
     ]  # fmt: skip
     screen.table(("", "number", "label", "commit", "environment", "created"), rows, empty="none")
@@ -170,7 +175,10 @@ def run(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a module between two times. Its own arguments are options too: `orchestra run storms --threshold 0.6`."""
+    """Run a module between two times. Its own arguments are options too: `orchestra run storms --threshold 0.6`.
+
+    `orchestra show MODULE` lists them.
+    """
     with _client(server) as client:
         from orchestra import waiting
 
@@ -206,7 +214,7 @@ def executions(
         return
     rows = [
         (one["id"], one["kind"], (one["module"] or {}).get("name"), one["state"], one["start"], one["stop"],
-         one["created_at"], _first_line(one["message"]))
+         screen.to_second(one["created_at"]), _first_line(one["message"]))
         for one in found
     ]  # fmt: skip
     screen.table(("id", "kind", "module", "state", "start", "stop", "created", "message"), rows, empty="There is none.")
@@ -308,7 +316,23 @@ def _refuse(text: str) -> NoReturn:
 
 
 def _first_line(text: str | None) -> str:
-    return (text or "").strip().split("\n", 1)[0][:80]
+    line = (text or "").strip().split("\n", 1)[0]
+    return line if len(line) <= 80 else line[:79] + "…"
+
+
+def _file(declared: Json) -> str:
+    """A declared output as `CAT storms.txt`."""
+    return f"{declared['type']} {declared['filename']}"
+
+
+def _range(argument: Json) -> str:
+    """What values an argument takes, as `0 … 1` or `a | b`; empty for any."""
+    if choices := argument.get("choices"):
+        return " | ".join(map(screen.shown, choices))
+    low, high = (argument.get(key) for key in ("minimum", "maximum"))
+    if low is None and high is None:
+        return ""
+    return f"{screen.shown(low)} … {screen.shown(high)}".strip()
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:

@@ -24,7 +24,11 @@ class OrchestraError(Exception):
         self.sentence = sentence
         self.status = status
         self.faults = list(faults)
-        super().__init__("\n".join([sentence, *(f"  {fault}" for fault in self.faults)]))
+        # The server's sentence is often nothing but its faults in a row: nobody wants to read them twice.
+        said_already = sentence == "; ".join(map(str, self.faults))
+        head = [] if said_already and len(self.faults) > 1 else [sentence]
+        below = [] if said_already and head else [f"{'  ' if head else ''}{fault}" for fault in self.faults]
+        super().__init__("\n".join([*head, *below]))
 
 
 class Unreachable(OrchestraError):

@@ -48,7 +48,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(text, style=STATE_STYLES.get(text, "")) for text in map(shown, row)))
-    console().print(grid)
+    to = console()
+    if to.is_terminal:
+        to.print(grid)
+        return
+    with to.capture() as text:
+        to.print(grid)
+    print("\n".join(line.rstrip() for line in text.get().splitlines()))
 
 
 def fields(pairs: Mapping[str, object]) -> None:
@@ -67,6 +73,12 @@ def shown(value: object) -> str:
         return f"{value:g}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def to_second(time: str) -> str:
+    """A time of the server's, `2001-03-28T00:00:00.123456Z`, without the fraction that no person reads."""
+    whole, point, _ = time.partition(".")
+    return whole + "Z" if point else time
 
 
 def note(text: str) -> None:

@@ -20,6 +20,14 @@ from app.modules.metadata import json_schema
 LEAST_FREE = 200 * 2**20  # bytes on the disk of the server's state
 
 
+class Index(View):
+    """What there is below /api/v1/."""
+
+    def get(self, request: Request) -> Response:
+        names = ("modules", "executions", "metadata-schema", "health", "ready")
+        return Response({name: request.build_absolute_uri(f"/api/v1/{name}") for name in names})
+
+
 class Health(View):
     """The process answers."""
 

@@ -57,7 +57,7 @@ def assert_told(response: HttpResponse, *codes: int) -> dict[str, Any]:
     assert told["error"]
     assert set(told) <= {"error", "faults", "state", "status", "executions"}
     for fault in told.get("faults", []):
-        assert set(fault) == {"path", "message"}
+        assert set(fault) in ({"path", "message"}, {"path", "message", "line", "column"})
     return told
 
 
@@ -86,6 +86,7 @@ BODIES = [pytest.param(route, method, id=f"{method} {route.path}") for route in 
 @pytest.mark.parametrize(("route", "method"), BODIES)
 def test_an_unreadable_body_is_told(route: Route, method: str) -> None:
     execution = factories.execution(factories.module(pk=7), pk=7)
+    factories.schema("7")
     before = Execution.objects.count()
     for content_type, body in UNREADABLE:
         response = Client().generic(method, route.of(execution.pk), body, content_type=content_type)
@@ -99,6 +100,7 @@ def test_an_unreadable_body_is_told(route: Route, method: str) -> None:
 )  # fmt: skip
 def test_a_body_without_sense_is_told(route: Route, method: str) -> None:
     module = factories.module()
+    factories.schema(str(module.pk))
     before = Execution.objects.count()
     for content_type, body in SENSELESS:
         assert_told(Client().generic(method, route.of(module.pk), body, content_type=content_type), 400, 415, 422)
@@ -129,7 +131,7 @@ def test_a_slash_at_the_end_is_tolerated_without_a_redirect(route: Route) -> Non
 
 
 LISTS = ["/tasks", "/task", "/api/v1/modules", "/api/v1/executions", "/api/v1/modules/{}/versions",
-         "/api/v1/executions/{}/artifacts", "/api/v1/executions/{}/catalog"]  # fmt: skip
+         "/api/v1/executions/{}/artifacts", "/api/v1/executions/{}/catalog", "/api/v1/schemas"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -156,6 +158,8 @@ def test_a_page_that_cannot_be_is_told(path: str, query: str) -> None:
         ("/api/v1/executions", "state=done"),
         ("/api/v1/executions", "kind=task"),
         ("/api/v1/executions", "module=nowhere"),
+        ("/api/v1/executions", "schema=nowhere"),
+        ("/api/v1/schemas/predict", "version=x"),
         ("/api/v1/executions/{}/log", "offset=-1"),
         ("/api/v1/executions/{}/log", "wait=31"),
         ("/api/v1/executions/{}/log", "limit=0"),
@@ -274,3 +278,9 @@ def test_stop_before_start_is_a_fault_of_stop() -> None:
         ),
     ):
         assert [fault["path"] for fault in assert_told(response, 422)["faults"]] == ["stop"]
+
+
+def test_the_api_says_what_it_has() -> None:
+    found = Client().get("/api/v1/").json()
+    assert found["modules"].endswith("/api/v1/modules")
+    assert {Client().get(address).status_code for name, address in found.items() if name != "ready"} == {200}

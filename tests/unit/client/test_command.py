@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from orchestra import legacy, screen
@@ -145,3 +146,41 @@ def test_the_older_register_takes_folders_and_https_git_only(stub: Stub) -> None
     for target in ("http://host/a.git", "https://host/a", "/nowhere", "file:///a.git"):
         assert orchestra("--register", target, server=stub.url, module="orchestra").returncode == 2
     assert not stub.asked
+
+
+def test_a_module_is_shown_in_words_that_people_read(stub: Stub) -> None:
+    threshold = {"name": "threshold", "type": "float", "default": 0.5, "minimum": 0, "maximum": 1}
+    column = {"name": "dst_min", "type": "float", "unit": "nT", "description": "lowest Dst"}
+    version = {"number": 1, "label": "1.0.0", "commit": "", "environment": "", "created_at": "2001-03-28T00:00:00.5Z"}
+    module = MODULE | {
+        "output": {"type": "CAT", "filename": "storms.txt", "columns": [column]},
+        "annexes_outputs": [{"type": "IMAGE", "filename": "storms.png"}],
+        "defaults": {"start": "2001-03-28T00:00:00", "stop": "2001-04-14T00:00:00"},
+        "args": [],
+        "hyperparameters": [threshold],
+    }
+    versions = {"total": 1, "items": [version]}
+    stub.answer = lambda asked: as_json(versions if "/versions" in asked.path else module)
+    lines = [line.split() for line in orchestra("show", "storms", server=stub.url).stdout.splitlines()]
+    assert ["output", "CAT", "storms.txt"] in lines
+    assert ["annexes", "IMAGE", "storms.png"] in lines
+    assert ["--threshold", "float", "0", "…", "1", "0.5"] in lines
+    assert ["dst_min", "float", "nT", "lowest", "Dst"] in lines
+    assert ["*", "1", "1.0.0", "not", "built", "2001-03-28T00:00:00Z"] in lines
+
+
+def test_each_fault_is_said_once(stub: Stub) -> None:
+    faults = [{"path": "start", "message": "not a time"}, {"path": "stop", "message": "not a time"}]
+    stub.answer = lambda _: as_json({"error": "start: not a time; stop: not a time", "faults": faults}, status=422)
+    assert orchestra("run", "storms", server=stub.url).stderr.splitlines() == ["start: not a time", "stop: not a time"]
+    stub.answer = lambda _: as_json({"error": "start: not a time", "faults": faults[:1]}, status=422)
+    assert orchestra("run", "storms", server=stub.url).stderr == "start: not a time\n"
+    stub.answer = lambda _: as_json({"error": "No.", "faults": faults[:1]}, status=422)
+    assert orchestra("run", "storms", server=stub.url).stderr == "No.\n  start: not a time\n"
+
+
+def test_an_output_for_a_folder_that_is_not_there_is_a_sentence(stub: Stub, tmp_path: Path) -> None:
+    stub.answer = lambda _: as_json({})
+    result = orchestra("output", "7", "-o", str(tmp_path / "none" / "x.txt"), server=stub.url)
+    assert result.returncode == 2
+    assert result.stderr == f"{tmp_path}/none/x.txt cannot be written: there is no folder {tmp_path}/none.\n"
