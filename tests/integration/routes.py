@@ -18,6 +18,7 @@ METHODS = {
     "/tasks/{}/kill": ("GET", "POST"),
     "/build": ("GET", "POST"),
     "/rebuild/{}": ("GET", "POST"),
+    "/api/v1": ("GET",),
     "/api/v1/modules": ("GET", "POST"),
     "/api/v1/modules/{}": ("GET", "DELETE"),
     "/api/v1/modules/{}/versions": ("GET",),
