@@ -152,6 +152,7 @@ CANCEL_GRACE = env.float("ORCHESTRA_CANCEL_GRACE", default=10.0)  # s between TE
 LEASE_SECONDS = env.float("ORCHESTRA_LEASE", default=30.0)  # s; beaten three times as often
 RUN_TIMEOUT = env.int("ORCHESTRA_RUN_TIMEOUT", default=6 * 3600)  # s, of a prediction whose module names none
 BUILD_TIMEOUT = env.int("ORCHESTRA_BUILD_TIMEOUT", default=1800)  # s
+OUTPUT_MAX_BYTES = env.int("ORCHESTRA_OUTPUT_MAX_BYTES", default=20 * 2**30)  # of a node, and of each of its files
 WORKFLOW_KEEP = env.float("ORCHESTRA_WORKFLOW_KEEP", default=3600.0)  # s that the engine keeps a finished Workflow
 
 SOURCE_LOCAL = env.bool("ORCHESTRA_SOURCE_LOCAL", default=True)  # file URLs and local folders may be registered

@@ -64,6 +64,7 @@ class LocalEngine(LocalReader):
                     claim=claim,
                     max_pods=settings.MAX_PODS,
                     grace_seconds=settings.CANCEL_GRACE,
+                    limits={"output_bytes": settings.OUTPUT_MAX_BYTES, "file_bytes": settings.OUTPUT_MAX_BYTES},
                 )
             )
             self._engine.adopt()

@@ -11,7 +11,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from app.artifacts import repository
-from app.engines.local import LocalReader
+from app.engines.local import LocalEngine, LocalReader
 
 
 @pytest.fixture
@@ -57,3 +57,27 @@ def test_there_is_nothing_behind_the_end_of_a_log_however_far(log: Path) -> None
     assert LocalReader().read_log(name="w", node_id="n", offset=10**18) == b""
     repository.write("logs/1", b"line\n")
     assert repository.read("logs/1", offset=10**18) == b""
+
+
+def test_a_node_cannot_fill_the_disk_with_a_file_or_a_log_without_end(settings: Settings, tmp_path: Path) -> None:
+    settings.OUTPUT_MAX_BYTES = 10 * 2**20
+    settings.SANDBOX = "plain"
+    engine = LocalEngine.open(claim=1, images=dict[str, dict[str, object]]().__getitem__)
+    script = "set -e; yes no end"
+    template = {"name": "main", "container": {"image": "busybox", "command": ["sh", "-c", script]}}
+    engine.submit(
+        {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {"name": "w"},
+            "spec": {"entrypoint": "main", "templates": [template]},
+        }
+    )
+    try:
+        while (status := engine.get(name="w").status or {}).get("phase") not in ("Succeeded", "Failed", "Error"):
+            engine.poll(timeout=1)
+    finally:
+        engine.close()
+    assert status["phase"] == "Failed"
+    assert "limit of 10 MiB for a file exceeded" in status["message"]
+    assert Path(settings.WORKFLOWS_DIR, "w", "nodes", "w", "log").stat().st_size == 10 * 2**20
