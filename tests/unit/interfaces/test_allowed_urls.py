@@ -41,6 +41,8 @@ def test_an_address_below_a_prefix_is_taken(url: str) -> None:
         "https://good.example:port/team/module.git",
         "https://good.example/team/../other/module.git",
         "https://good.example/team/%2e%2e/other/module.git",
+        "https://good.example/team/..;/other/module.git",
+        "https://good.example/team/\u2024\u2024/other/module.git",
         "https://good.example/team\\..\\other",
         "https://good.example/team/module.git?x=1",
         "https://good.example/team/module.git#x",
