@@ -77,6 +77,7 @@ def static(options: Options) -> Iterator[Result]:
         "check --deploy": [*manage, "check", "--deploy", "--fail-level", "WARNING"],
         "write_schemas": [*manage, "write_schemas", "--check"],
         "write-argo-types": [sys.executable, "script/write-argo-types", "--check"],
+        "write-language-docs": [sys.executable, "script/write-language-docs", "--check"],
     }
     if shutil.which("shellcheck"):
         checks["shellcheck"] = ["shellcheck", ".ci/run", *_scripts("bash"), *_shell_files()]

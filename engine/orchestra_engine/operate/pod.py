@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER = PATH_MARK.split("%s")
 _SUFFIX = {"tar": ".tgz", "zip": ".zip"}
-_LIMITS = {
+LIMITS = {
     "orchestra/limit-cpu-seconds": "cpu_seconds",
     "orchestra/limit-file-bytes": "file_bytes",
     "orchestra/limit-output-bytes": "output_bytes",
@@ -272,7 +272,7 @@ def _mounts(template: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _limits(annotations: Mapping[str, str]) -> dict[str, int]:
     found = {}
-    for annotation, name in _LIMITS.items():
+    for annotation, name in LIMITS.items():
         if annotation in annotations:
             found[name] = int(durations.quantity(annotations[annotation]))
     return found

@@ -53,7 +53,7 @@ SPEC: dict[str, Field] = {
     "podPriorityClassName": _PLACES,
     "podResources": _PLACES,
     "podSpecPatch": _PATCH,
-    "priority": Field(IGNORED, "workflows start in the order in which they come"),
+    "priority": Field(RUN, "who takes a lock first"),
     "resourceClaims": _RESOURCES,
     "retryStrategy": _RUN,
     "schedulerName": _PLACES,
@@ -76,7 +76,7 @@ SPEC: dict[str, Field] = {
 TEMPLATE: dict[str, Field] = {
     "activeDeadlineSeconds": _RUN,
     "affinity": _PLACES,
-    "annotations": _KUBERNETES,
+    "annotations": Field(RUN, "the display name, workflows.argoproj.io/display-name"),
     "archiveLocation": Field(IGNORED, "artifacts and logs go to the engine's own repository"),
     "automountServiceAccountToken": _KUBERNETES,
     "container": _RUN,

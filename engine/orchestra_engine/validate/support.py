@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from ..language import LanguageError, durations
+from ..operate import pod
 from ..pod import is_label, is_mount_path
 from . import fields
 from .fault import Fault
@@ -14,6 +16,7 @@ GRANT = "orchestra/grant"
 _OWN = ("orchestra/", "workflows.argoproj.io/display-name")
 _HERE = ("raw", "s3")
 _KEY_ONLY = ("key",)
+_WHOLE_VOLUME = ("mountPropagation", "readOnly", "recursiveReadOnly", "subPath", "subPathExpr")
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 
 
@@ -26,8 +29,12 @@ def check(
     for number, artifact in enumerate(_list(_map(spec.get("arguments")).get("artifacts"))):
         yield from _artifact(artifact, f"{path}.arguments.artifacts[{number}]")
     known = {volume.get("name") for volume in _list(spec.get("volumes"))}
+    defaults = _map(spec.get("templateDefaults"))
+    yield from _retries(spec, path)
     for name, template in _templates(spec, path):
         yield from _template(template, name, known, secrets, grants)
+        if template is not defaults:
+            yield from _commands(template, defaults, name)
 
 
 def _list(value: Any) -> list[Any]:
@@ -100,6 +107,8 @@ def _template(
 ) -> Iterator[Fault]:
     yield from _table(template, fields.TEMPLATE, path)
     yield from _volumes(template.get("volumes"), f"{path}.volumes")
+    yield from _retries(template, path)
+    yield from _annotations(template, f"{path}.metadata.annotations")
     wanted = _map(_map(template.get("metadata")).get("annotations")).get(GRANT)
     if wanted is not None and wanted not in grants:
         yield Fault(
@@ -121,6 +130,44 @@ def _template(
             path=f"{path}.containerSet.retryStrategy",
             message="cannot run here: containers of a set are started once; use the template's retryStrategy",
         )
+
+
+def _retries(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    if _map(holder.get("retryStrategy")).get("affinity") is not None:
+        yield _ignored(f"{path}.retryStrategy.affinity", fields.SPEC["affinity"].why)
+
+
+def _annotations(template: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """The annotations of this engine: limits, whose names and values are checked like fields."""
+    for name, value in _map(_map(template.get("metadata")).get("annotations")).items():
+        if name == GRANT or not str(name).startswith(_OWN[0]):
+            continue
+        if name not in pod.LIMITS:
+            known = ", ".join((GRANT, *pod.LIMITS))
+            yield Fault(path=f"{path}.{name}", message=f"unknown annotation; there are {known}")
+            continue
+        try:
+            low = durations.quantity(str(value)) < 1
+        except LanguageError as error:
+            yield Fault(path=f"{path}.{name}", message=str(error))
+            continue
+        if low:
+            yield Fault(path=f"{path}.{name}", message=f"the limit {value} is too low; it has to be at least 1")
+
+
+def _commands(template: Mapping[str, Any], defaults: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """A program has to be named: what an image would start by itself is not known here."""
+    inside = _list(_map(template.get("containerSet")).get("containers"))
+    found = [(f"{path}.containerSet.containers[{number}]", container) for number, container in enumerate(inside)]
+    for kind in ("container", "script"):
+        if isinstance(template.get(kind), dict):
+            found.append((f"{path}.{kind}", {**_map(defaults.get(kind)), **template[kind]}))
+    for where, container in found:
+        if not container.get("command"):
+            yield Fault(
+                path=f"{where}.command",
+                message="cannot run here: what the image would start by itself is not known; give the command",
+            )
 
 
 def _artifact(artifact: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -162,6 +209,10 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[Any], secre
                 path=f"{path}.volumeMounts[{number}].name",
                 message=f"there is no volume {mount.get('name')!r} among spec.volumes and the template's volumes",
             )
+        for name in _WHOLE_VOLUME:
+            if mount.get(name) not in _EMPTY:
+                message = "cannot run here: volumes are mounted whole and writable; take the field out"
+                yield Fault(path=f"{path}.volumeMounts[{number}].{name}", message=message)
         where = str(mount.get("mountPath"))
         if "{{" not in where and not is_mount_path(where):
             yield Fault(

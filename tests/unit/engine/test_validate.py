@@ -132,6 +132,46 @@ def test_a_grant_has_to_be_given_by_the_caller() -> None:
     assert validate.check(manifest, grants={"build"}) == []
 
 
+def test_a_program_has_to_be_named_by_the_manifest() -> None:
+    manifest = template(container={"image": "busybox", "args": ["x"]})
+    assert set(refused(manifest)) == {"spec.templates[0].container.command"}
+    manifest["spec"]["templateDefaults"] = {"container": {"command": ["echo"]}}
+    assert refused(manifest) == {}
+    inside = template(containerSet={"containers": [{"name": "main", "image": "busybox"}]})
+    del inside["spec"]["templates"][0]["container"]
+    assert set(refused(inside)) == {"spec.templates[0].containerSet.containers[0].command"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("orchestra/limit-processes", "many", "no quantity"),
+        ("orchestra/limit-processes", "0", "too low"),
+        ("orchestra/lmit-processes", "3", "orchestra/limit-processes"),
+    ],
+)
+def test_a_wrong_limit_is_refused_and_not_left_out(name: str, value: str, words: str) -> None:
+    found = refused(template(metadata={"annotations": {name: value}}))
+    assert words in found[f"spec.templates[0].metadata.annotations.{name}"]
+
+
+def test_a_right_limit_is_taken() -> None:
+    assert refused(template(metadata={"annotations": {"orchestra/limit-file-bytes": "200Mi"}})) == {}
+
+
+def test_a_part_of_a_volume_is_refused() -> None:
+    mount = {"name": "v", "mountPath": "/v", "subPath": "x"}
+    container = {"image": "busybox", "command": ["true"], "volumeMounts": [mount]}
+    manifest = template(container=container, volumes=[{"name": "v", "emptyDir": {}}])
+    assert set(refused(manifest)) == {"spec.templates[0].container.volumeMounts[0].subPath"}
+
+
+def test_where_a_retry_is_placed_is_ignored() -> None:
+    assert ignored(template(retryStrategy={"limit": "1", "affinity": {"nodeAntiAffinity": {}}})) == {
+        "spec.templates[0].retryStrategy.affinity"
+    }
+
+
 def test_what_cannot_run_in_an_inline_template_is_found_too() -> None:
     inline = {"container": {"image": "busybox", "command": ["true"]}, "daemon": True}
     manifest = workflow(templates=[{"name": "main", "steps": [[{"name": "a", "inline": inline}]]}])
@@ -142,7 +182,7 @@ def test_all_of_the_controllers_faults_are_found_not_only_the_first() -> None:
     manifest = workflow(
         templates=[
             {"name": "main", "steps": [[{"name": "a", "template": "nope"}, {"name": "b", "template": "t"}]]},
-            {"name": "t", "inputs": {"parameters": [{"name": "x"}]}, "container": {"image": ""}},
+            {"name": "t", "inputs": {"parameters": [{"name": "x"}]}, "container": {"image": "", "command": ["x"]}},
         ],
         onExit="gone",
     )
