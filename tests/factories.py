@@ -123,6 +123,30 @@ def schema_version(name: str) -> SchemaVersion:
     return made
 
 
+MANIFEST = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata:
+  name: 'NAME'
+spec:
+  entrypoint: main
+  arguments:
+    parameters: [{name: who, value: world}]
+  templates:
+    - name: main
+      container: {image: busybox, command: [echo, "{{workflow.parameters.who}}"]}
+"""
+
+
+def schema(name: str = "greeting", *, versions: int = 1) -> SchemaVersion:
+    """The latest of some versions of a schema that an operator has added."""
+    from app.schemas import services
+
+    for number in range(versions):
+        made = services.save(MANIFEST.replace("NAME", name) + "# again" * number, name=name).version
+    return made
+
+
 def execution(
     module: Module, *, of: Version | None = None, kind: str = Kind.PREDICTION, state: str = State.QUEUED, **values: Any
 ) -> Execution:

@@ -7,8 +7,9 @@ from typing import Any
 
 from app.catalogs.models import Event
 from app.executions import services
-from app.executions.models import Attempt, Execution, ExecutionArtifact
+from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind
 from app.modules.models import Build, Module, Version
+from app.schemas.models import Schema, SchemaVersion
 from app.wire.shown import ShownModule, shown
 from app.wire.times import iso
 
@@ -82,6 +83,7 @@ def execution(row: Execution) -> dict[str, Any]:
         }
         if made
         else None,
+        "schema": {"name": row.schema_version.schema.name, "version": row.schema_version.number},
         "build": row.build_id,
         "start": iso(row.start),
         "stop": iso(row.stop),
@@ -103,6 +105,37 @@ def execution_in_full(row: Execution) -> dict[str, Any]:
         "attempts": [attempt(each) for each in row.attempts.defer("workflow", "status")],
         "nodes": nodes(services.nodes(row)),
         "outputs": [artifact(each) for each in services.outputs(row)],
+        "results": services.results(row) if row.kind == Kind.SCHEMA else {},
+    }
+
+
+def schema(row: Schema) -> dict[str, Any]:
+    """A schema in a list; `SchemaQuerySet.present` found it."""
+    return {
+        "name": row.name,
+        "origin": row.origin,
+        "version": row.latest.number if row.latest else None,
+        "created_at": iso(row.created_at),
+    }
+
+
+def schema_version(row: SchemaVersion) -> dict[str, Any]:
+    """One version in a list."""
+    return {"number": row.number, "digest": row.digest, "created_at": iso(row.created_at)}
+
+
+def schema_in_full(row: SchemaVersion) -> dict[str, Any]:
+    """One version of a schema with all that there is to know of it."""
+    return {
+        "name": row.schema.name,
+        "origin": row.schema.origin,
+        "version": row.number,
+        "digest": row.digest,
+        "inputs": row.inputs,
+        "outputs": row.outputs,
+        "warnings": row.warnings,
+        "manifest": row.text,
+        "created_at": iso(row.created_at),
     }
 
 

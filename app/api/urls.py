@@ -5,11 +5,12 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 
 from app.api.base import View
-from app.api.views import executions, modules, server
+from app.api.views import executions, modules, schemas, server
 
 app_name = "api"
 
 MODULE = r"modules/(?P<name>[^/]+)"
+SCHEMA = r"schemas/(?P<name>[^/]+)"
 EXECUTION = r"executions/(?P<number>[^/]+)"
 
 
@@ -25,6 +26,10 @@ urlpatterns = [
     _route(f"{MODULE}/builds", modules.Builds, "module-builds"),
     _route(f"{MODULE}/executions", modules.ModuleExecutions, "module-executions"),
     _route(r"builds/(?P<number>[^/]+)", modules.OneBuild, "build"),
+    _route("schemas", schemas.Schemas, "schemas"),
+    _route(SCHEMA, schemas.OneSchema, "schema"),
+    _route(f"{SCHEMA}/versions", schemas.Versions, "schema-versions"),
+    _route(f"{SCHEMA}/executions", schemas.SchemaExecutions, "schema-executions"),
     _route("executions", executions.Executions, "executions"),
     _route(EXECUTION, executions.OneExecution, "execution"),
     _route(f"{EXECUTION}/cancel", executions.Cancel, "cancel"),

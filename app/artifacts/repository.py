@@ -93,6 +93,14 @@ def sha256(key: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def at(key: str) -> list[Stored]:
+    """The object of a key, or all objects below it if it is a folder's; nothing if there is neither."""
+    path = _path(key)
+    if path.is_file() and not path.is_symlink():
+        return [Stored(key=key, size=path.stat().st_size)]
+    return below(key)
+
+
 def below(prefix: str) -> list[Stored]:
     """All objects below a prefix (a folder), by key; links and special files are none."""
     root = _path(prefix)

@@ -50,7 +50,6 @@ class LocalEngine(LocalReader):
 
     def __init__(self, *, claim: int, images: Images) -> None:
         from orchestra_engine import engine as local
-        from orchestra_engine.images import ImageTable
 
         self._local = local
         self.capacity: int | None = settings.MAX_PODS
@@ -59,7 +58,7 @@ class LocalEngine(LocalReader):
                 local.Config(
                     root=Path(settings.WORKFLOWS_DIR),
                     repository=Path(settings.REPOSITORY_DIR),
-                    images=ImageTable(prefixes={"orchestra/": partial(_image, images)}),
+                    images=_table(images),
                     sandbox=settings.SANDBOX,
                     claim=claim,
                     max_pods=settings.MAX_PODS,
@@ -82,6 +81,23 @@ class LocalEngine(LocalReader):
     def reader() -> LocalReader:
         """What reads logs in any process."""
         return LocalReader()
+
+    @staticmethod
+    def refusals(workflow: dict[str, Any], *, images: Images) -> list[Fault]:
+        """What `submit` would refuse of a Workflow without grants; which sandbox `auto` means is known there only."""
+        from orchestra_engine.admission import Admission
+        from orchestra_engine.cluster import Cluster
+        from orchestra_engine.config import Refused as EngineRefused
+
+        root = Path(settings.WORKFLOWS_DIR)
+        table = _table(images)
+        table.links = root / ".images"
+        sandbox = "plain" if settings.SANDBOX == "plain" else "private"
+        try:
+            Admission(cluster=Cluster(root), images=table, sandbox=sandbox).check(workflow, grants=(), as_argo=False)
+        except EngineRefused as error:
+            return [Fault(path=one.path, message=one.message) for one in error.faults]
+        return []
 
     def submit(self, workflow: dict[str, Any], *, grants: Mapping[str, Grant] | None = None) -> str:
         """Take a Workflow and return its uid. Raises `Refused` with every fault, `LostClaim`."""
@@ -142,6 +158,13 @@ def _opened(path: Path) -> BinaryIO:
     except PermissionError:
         path.chmod(0o644)
         return os.fdopen(os.open(path, flags), "rb")
+
+
+def _table(images: Images) -> Any:
+    """The names of images, Orchestra's own too."""
+    from orchestra_engine.images import ImageTable
+
+    return ImageTable(prefixes={"orchestra/": partial(_image, images)})
 
 
 def _observation(name: str, uid: str, workflow: dict[str, Any] | None) -> Observation:

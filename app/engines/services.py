@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from app.engines.protocol import Engine, Reader
+from app.engines.protocol import Engine, Fault, Reader
 
 
 def engine(*, claim: int, images: Callable[[str], dict[str, Any]]) -> Engine:
@@ -20,6 +20,12 @@ def engine(*, claim: int, images: Callable[[str], dict[str, Any]]) -> Engine:
     """
     made: Engine = _class().open(claim=claim, images=images)
     return made
+
+
+def refusals(workflow: dict[str, Any], *, images: Callable[[str], dict[str, Any]]) -> list[Fault]:
+    """Why the engine would not take a Workflow, as far as that can be told without it; in any process."""
+    found: list[Fault] = _class().refusals(workflow, images=images)
+    return found
 
 
 def reader() -> Reader:

@@ -20,7 +20,7 @@ from app.artifacts.models import Artifact
 from app.catalogs import services as catalogs
 from app.catalogs.formats import Malformed, read_lines
 from app.catalogs.models import Catalog
-from app.executions import explanations
+from app.executions import explanations, given_out
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind, Role
 from app.executions.observations import GONE, Ended
 from app.executions.queries import folder
@@ -68,6 +68,8 @@ def conclude(ended: Ended, *, claim: int) -> None:
         verdict = Verdict(state=State.CANCELLED, reason="Cancelled", message="cancelled while it ran")
     else:
         verdict = _failed(attempt)
+        if execution.kind == Kind.SCHEMA:
+            verdict.files, _ = given_out.stored(attempt, writing=lambda: _writing(attempt, claim=claim))
     write(attempt, verdict, claim=claim)
 
 
@@ -134,6 +136,8 @@ def _failed(attempt: Attempt) -> Verdict:
 def _succeeded(attempt: Attempt, *, claim: int) -> Verdict:
     if attempt.execution.kind == Kind.BUILD:
         return _built(attempt, claim=claim)
+    if attempt.execution.kind == Kind.SCHEMA:
+        return _of_schema(attempt, claim=claim)
     return _collected(attempt, claim=claim)
 
 
@@ -195,6 +199,29 @@ def _collected(attempt: Attempt, *, claim: int) -> Verdict:
             )
     message = f"not kept, because no database can hold their names: {', '.join(unstorable)}" if unstorable else ""
     return Verdict(state=State.SUCCEEDED, message=message, files=files)
+
+
+def _of_schema(attempt: Attempt, *, claim: int) -> Verdict:
+    """Hash the files that a schema's nodes stored, and parse those that it declares as time tables or catalogs."""
+    files, outputs = given_out.stored(attempt, writing=lambda: _writing(attempt, claim=claim))
+    for file in files:
+        if file.type not in {"TT", "CAT"}:
+            continue
+        output = outputs[file.name]
+        try:
+            catalogs.enter(
+                file.artifact_id,
+                lines=_lines(file.artifact.key),
+                output=output,
+                name=output["name"],
+                description=str(output.get("description", "")),
+                writing=lambda: _writing(attempt, claim=claim),
+            )
+        except Malformed as error:
+            return Verdict(
+                state=State.FAILED, reason="OutputMalformed", message=_malformed(file.name, error), files=files
+            )
+    return Verdict(state=State.SUCCEEDED, files=files)
 
 
 def declared(metadata: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,8 +21,8 @@ class NotAllowed(Exception):
     """The execution's state or kind does not allow this."""
 
 
-class ModuleInUse(InUse):
-    """A module cannot be removed while these executions of it are live."""
+class StillInUse(InUse):
+    """A module or schema cannot be removed while these executions of it are live."""
 
     def __init__(self, name: str, executions: Sequence[Execution]) -> None:
         self.executions = list(executions)

@@ -13,11 +13,12 @@ from django.conf import settings
 
 from app.engines.protocol import Grant
 from app.executions import times
-from app.executions.models import Execution, Kind
+from app.executions.models import Execution, ExecutionArtifact, Kind
 from app.executions.queries import folder
 from app.executions.requests import workflow_name
 from app.modules import services as modules
 from app.modules.models import Version
+from app.schemas import services as schemas
 from app.schemas.models import SchemaVersion
 
 
@@ -34,6 +35,8 @@ def submission(execution: Execution) -> Submission:
     """The same for the same attempt, however often it is asked for."""
     if execution.kind == Kind.BUILD:
         return _build(execution)
+    if execution.kind == Kind.SCHEMA:
+        return Submission(workflow=_of_schema(execution))
     return _prediction(execution)
 
 
@@ -82,6 +85,43 @@ def _build(execution: Execution) -> Submission:
     )
 
 
+def _of_schema(execution: Execution) -> dict[str, Any]:
+    manifest = _manifest(execution.schema_version_id, execution.schema_version.digest)
+    workflow = with_arguments(manifest, execution.arguments, keys=artifact_keys(execution.arguments))
+    _name(workflow, execution)
+    return workflow
+
+
+def artifact_keys(arguments: Mapping[str, Any]) -> dict[int, str]:
+    """Where the files lie that arguments name by their numbers; numbers of no file are left out."""
+    numbers = [value["artifact"] for value in arguments.values() if isinstance(value, dict)]
+    return dict(ExecutionArtifact.objects.filter(pk__in=numbers).values_list("pk", "artifact__key"))
+
+
+def with_arguments(
+    manifest: Mapping[str, Any], arguments: Mapping[str, Any], *, keys: Mapping[int, str]
+) -> dict[str, Any]:
+    """A schema's manifest with the values of its inputs; `keys` tells where the files lie that are named by number."""
+    workflow: dict[str, Any] = copy.deepcopy(dict(manifest))
+    declared = workflow["spec"].get("arguments") or {}
+    for parameter in declared.get("parameters") or []:
+        if parameter["name"] in arguments:
+            parameter.pop("valueFrom", None)
+            parameter["value"] = arguments[parameter["name"]]
+    if declared.get("artifacts"):  # Argo takes none without content; its template may do without an optional one
+        declared["artifacts"] = [
+            one for one in declared["artifacts"] if one["name"] in arguments or schemas.has_content(one)
+        ]
+    for artifact in declared.get("artifacts") or []:
+        if (value := arguments.get(artifact["name"])) is None:
+            continue
+        kept = {name: artifact[name] for name in ("name", "path", "archive", "mode") if name in artifact}
+        given = {"raw": {"data": value}} if isinstance(value, str) else {"s3": {"key": keys[value["artifact"]]}}
+        artifact.clear()
+        artifact.update(kept | given)
+    return workflow
+
+
 def _request(version: Version, execution: Execution, arguments: list[list[str]]) -> bytes:
     """request.json, as `orchestra-run` reads it."""
     assert execution.start and execution.stop
@@ -117,12 +157,8 @@ def _filled(
 ) -> dict[str, Any]:
     """The schema's manifest with names, parameters, deadlines (s, by template, "" the Workflow's) and limits."""
     manifest = copy.deepcopy(_manifest(execution.schema_version_id, execution.schema_version.digest))
-    metadata, spec = manifest.setdefault("metadata", {}), manifest["spec"]
-    metadata.pop("generateName", None)
-    metadata["name"] = workflow_name(execution)
-    metadata.setdefault("labels", {}).update(
-        {"orchestra/execution": str(execution.pk), "orchestra/attempt": str(execution.attempt)}
-    )
+    _name(manifest, execution)
+    spec = manifest["spec"]
     for parameter in spec.get("arguments", {}).get("parameters", []):
         if parameter["name"] in parameters:
             parameter["value"] = parameters[parameter["name"]]
@@ -134,6 +170,18 @@ def _filled(
         if limits := resources.get(template["name"]):
             template["container"].setdefault("resources", {}).setdefault("limits", {}).update(limits)
     return manifest
+
+
+def _name(workflow: dict[str, Any], execution: Execution) -> None:
+    """Give a Workflow the attempt's name and labels, whatever the manifest had."""
+    metadata = workflow.get("metadata") or {}
+    labels = {"orchestra/execution": str(execution.pk), "orchestra/attempt": str(execution.attempt)}
+    kept = {key: value for key, value in metadata.items() if key not in ("generateName", "namespace")}
+    workflow["metadata"] = {
+        **kept,
+        "name": workflow_name(execution),
+        "labels": {**(metadata.get("labels") or {}), **labels},
+    }
 
 
 @lru_cache(maxsize=64)

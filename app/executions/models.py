@@ -46,13 +46,22 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """The executions that AMDA's contract knows as tasks: predictions, oldest first."""
         return self.filter(kind=Kind.PREDICTION).select_related("version__module").order_by("id")
 
-    def listed(self) -> ExecutionQuerySet:
-        """Executions with what a list shows of each, newest first, and without the long texts that it does not."""
-        return (
-            self.select_related("version__module", "version__environment")
-            .defer("version__metadata", "version__arguments_schema", "version__environment__lock")
-            .order_by("-id")
+    def shown(self) -> ExecutionQuerySet:
+        """Executions with what is shown of each, and without the long texts that are not."""
+        return self.select_related("version__module", "version__environment", "schema_version__schema").defer(
+            "version__metadata",
+            "version__arguments_schema",
+            "version__environment__lock",
+            "schema_version__manifest",
+            "schema_version__text",
+            "schema_version__inputs",
+            "schema_version__outputs",
+            "schema_version__warnings",
         )
+
+    def listed(self) -> ExecutionQuerySet:
+        """Executions with what a list shows of each, newest first."""
+        return self.shown().order_by("-id")
 
     def held(self, *, queue: str) -> ExecutionQuerySet:
         """The executions of a queue that the engine has, or is about to get."""
@@ -74,6 +83,9 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         ).defer(
             "schema_version__manifest",
             "schema_version__text",
+            "schema_version__inputs",
+            "schema_version__outputs",
+            "schema_version__warnings",
             "version__arguments_schema",
             "version__environment__lock",
             "fetch_version__arguments_schema",

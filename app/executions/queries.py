@@ -128,6 +128,20 @@ def failure(execution: Execution, attempt: int | None = None) -> dict[str, Any] 
     return found.failure if found else None
 
 
+def results(execution: Execution, attempt: int | None = None) -> dict[str, str]:
+    """The output parameters of an attempt, by name: those of the entrypoint and the global ones."""
+    found = current_attempt(execution, attempt)
+    if found is None:
+        return {}
+    root = (found.status.get("nodes") or {}).get(found.workflow_name) or {}
+    given = [*_parameters(root), *_parameters(found.status)]
+    return {one["name"]: str(one.get("value", "")) for one in given}
+
+
+def _parameters(of: dict[str, Any]) -> list[dict[str, Any]]:
+    return list((of.get("outputs") or {}).get("parameters") or [])
+
+
 def outputs(execution: Execution, attempt: int | None = None) -> QuerySet[ExecutionArtifact]:
     """The files that an attempt gave out: the declared output first, then annexes, then others."""
     return (

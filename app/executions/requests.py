@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from app.engines.protocol import Fault
 from app.executions import times
-from app.executions.errors import KeyConflict, ModuleInUse, NotAllowed
+from app.executions.errors import KeyConflict, NotAllowed, StillInUse
 from app.executions.models import Attempt, Change, Execution, Kind
 from app.executions.states import FINAL, CancelRequest, State, sources
 from app.executions.transitions import transition
@@ -24,11 +24,11 @@ from app.modules import services as modules
 from app.modules.faults import Faulty, fault
 from app.modules.models import Build, BuildState, Module, Version
 from app.schemas import services as schemas
-from app.schemas.models import SchemaVersion
+from app.schemas.models import Schema, SchemaVersion
 
 FETCH = "fetch"  # the name of the module that gets what others declare as `inputs`
 BUILD_PRIORITY = 10  # runs wait for builds, so builds go first
-_PRIORITIES = range(-1_000_000, 1_000_001)
+PRIORITIES = range(-1_000_000, 1_000_001)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +64,20 @@ def request(
         "priority": priority,
     }
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-    if idempotency_key is not None and (earlier := _replay(idempotency_key, digest=digest, owner=owner)):
+    if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
         return earlier
     wanted = _prediction(module, version, start=start, stop=stop, arguments=arguments, priority=priority)
     wanted.idempotency_key, wanted.request_digest, wanted.owner = idempotency_key, digest, owner
     try:
-        return Requested(execution=_insert(wanted), created=True)
+        return Requested(execution=insert(wanted), created=True)
     except IntegrityError:
-        if idempotency_key is not None and (earlier := _replay(idempotency_key, digest=digest, owner=owner)):
+        if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
             return earlier
         raise
 
 
-def _replay(key: str, *, digest: str, owner: AbstractBaseUser | None) -> Requested | None:
+def replay(key: str, *, digest: str, owner: AbstractBaseUser | None) -> Requested | None:
+    """The execution that the same request had made before, if any. Raises `KeyConflict`, `Faulty`."""
     _check_key(key)
     earlier = Execution.objects.filter(owner=owner, idempotency_key=key).select_related("version__module").first()
     if earlier is None:
@@ -114,8 +115,8 @@ def _prediction(
         checked = modules.arguments(version, arguments)
     except Faulty as error:
         faults += error.faults
-    if priority not in _PRIORITIES:
-        faults.append(Fault(path="priority", message=f"is not between {_PRIORITIES[0]} and {_PRIORITIES[-1]}"))
+    if priority not in PRIORITIES:
+        faults.append(Fault(path="priority", message=f"is not between {PRIORITIES[0]} and {PRIORITIES[-1]}"))
     fetch = waiting = None
     try:
         fetch = chosen_version(fetch_module()) if version.metadata.get("inputs") else None
@@ -178,7 +179,8 @@ def _why_unusable(build: Build | None) -> str:
 
 
 @transaction.atomic
-def _insert(execution: Execution) -> Execution:
+def insert(execution: Execution) -> Execution:
+    """Store an execution with its first attempt, queued."""
     execution.save(force_insert=True)
     Attempt.objects.create(
         execution=execution,
@@ -191,6 +193,15 @@ def _insert(execution: Execution) -> Execution:
     return execution
 
 
+@transaction.atomic
+def insert_of_schema(execution: Execution) -> Execution:
+    """Insert a run of a schema; its row is locked, so that nobody removes it meanwhile. Raises `NotAllowed`."""
+    schema = Schema.objects.select_for_update().get(pk=execution.schema_version.schema_id)
+    if schema.removed_at:
+        raise NotAllowed(f"the schema {schema.name} was removed; add it again")
+    return insert(execution)
+
+
 def workflow_name(execution: Execution) -> str:
     """The name of an attempt's Workflow, the same however often it is submitted: `prediction-7-1`."""
     return f"{execution.kind}-{execution.pk}-{execution.attempt}"
@@ -199,7 +210,7 @@ def workflow_name(execution: Execution) -> str:
 # --- builds -----------------------------------------------------------------------------------------------------
 def request_build(build: Build) -> Execution:
     """Queue the making of a version's environment."""
-    return _insert(
+    return insert(
         Execution(
             kind=Kind.BUILD,
             schema_version=schemas.current("build"),
@@ -228,10 +239,10 @@ def rebuild(module: Module) -> modules.Registration:
 
 @transaction.atomic
 def remove_module(module: Module) -> None:
-    """Remove a module; what it made stays readable. Raises `ModuleInUse` while something of it is live."""
+    """Remove a module; what it made stays readable. Raises `StillInUse` while something of it is live."""
     module = Module.objects.select_for_update().get(pk=module.pk)
     if live := list(Execution.objects.live().filter(version__module=module).order_by("id")):
-        raise ModuleInUse(module.name, live)
+        raise StillInUse(module.name, live)
     modules.remove(module)
 
 
@@ -301,15 +312,26 @@ def retry(execution: Execution) -> Execution:
 def resubmit(execution: Execution) -> Execution:
     """Queue a new execution of the same version, interval and arguments.
 
-    Raises `NotAllowed` for a build, `Faulty` if the version has become unusable or the module was removed.
+    Raises `NotAllowed` for a build or a schema that was removed, `Faulty` if the version has become unusable or the
+    module was removed.
     """
-    if execution.kind == Kind.BUILD or execution.version is None:
+    if execution.kind == Kind.SCHEMA:
+        return insert_of_schema(
+            Execution(
+                kind=Kind.SCHEMA,
+                schema_version=execution.schema_version,
+                owner=execution.owner,
+                arguments=execution.arguments,
+                priority=execution.priority,
+            )
+        )
+    if execution.version is None or execution.kind == Kind.BUILD:
         raise NotAllowed("a build cannot be submitted again; rebuild its module instead")
     version = execution.version
     if version.module.removed_at:
         raise fault("module", f"{version.module.name} was removed")
     fetch = chosen_version(fetch_module()) if version.metadata.get("inputs") else None
-    return _insert(
+    return insert(
         Execution(
             kind=execution.kind,
             schema_version=_current(execution.schema_version),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.executions.downloads import open_artifact, zip_outputs
-from app.executions.errors import KeyConflict, ModuleInUse, NotAllowed
+from app.executions.errors import KeyConflict, NotAllowed, StillInUse
 from app.executions.observations import observe
-from app.executions.queries import builds, failure, log, nodes, outputs
+from app.executions.queries import builds, failure, log, nodes, outputs, results
 from app.executions.requests import (
     Requested,
     cancel,
@@ -17,13 +17,14 @@ from app.executions.requests import (
     resubmit,
     retry,
 )
+from app.executions.schema_requests import remove_schema, request_schema, send
 from app.executions.wakeup import wake
 
 __all__ = [
     "KeyConflict",
-    "ModuleInUse",
     "NotAllowed",
     "Requested",
+    "StillInUse",
     "builds",
     "cancel",
     "failure",
@@ -35,10 +36,14 @@ __all__ = [
     "rebuild",
     "register",
     "remove_module",
+    "remove_schema",
     "request",
     "request_build",
+    "request_schema",
     "resubmit",
+    "results",
     "retry",
+    "send",
     "wake",
     "zip_outputs",
 ]

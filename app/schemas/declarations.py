@@ -69,7 +69,7 @@ def inputs(seen: Look, side: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
             continue
         description = told.pop(name, {}).get("description")
         properties[name] = {**ARTIFACT, **({"description": str(description)} if description else {})}
-        if not artifact.get("optional") and not any(artifact.get(kind) for kind in _LOCATIONS):
+        if not artifact.get("optional") and not has_content(artifact):
             required.append(name)
     faults += [
         _fault(seen, INPUTS, side, "inputs", f"{name}: there is no such name in spec.arguments") for name in told
@@ -82,6 +82,11 @@ def inputs(seen: Look, side: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
         "additionalProperties": False,
     }
     return schema, faults
+
+
+def has_content(artifact: Mapping[str, Any]) -> bool:
+    """Whether a manifest says itself where an artifact comes from."""
+    return any(artifact.get(kind) for kind in _LOCATIONS)
 
 
 def _property(parameter: Mapping[str, Any], more: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

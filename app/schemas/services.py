@@ -124,9 +124,14 @@ def remove(schema: Schema) -> None:
 
     Raises `NotChangeable` for one that ships with Orchestra. Whether it is in use, the caller knows.
     """
+    check_removable(schema)
+    Schema.objects.filter(pk=schema.pk, removed_at=None).update(removed_at=timezone.now())
+
+
+def check_removable(schema: Schema) -> None:
+    """Raise `NotChangeable` for a schema that ships with Orchestra."""
     if schema.origin == Origin.SHIPPED:
         raise NotChangeable(f"the schema {schema.name} ships with Orchestra and is not removed")
-    Schema.objects.filter(pk=schema.pk, removed_at=None).update(removed_at=timezone.now())
 
 
 def arguments(version: SchemaVersion, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +141,9 @@ def arguments(version: SchemaVersion, given: Mapping[str, Any]) -> dict[str, Any
     """
     files = frozenset(str(one["name"]) for one in declarations.artifacts(version.manifest))
     return values.check(version.inputs, given, files=files)
+
+
+has_content = declarations.has_content
 
 
 def is_orchestras_own(version: SchemaVersion) -> bool:
@@ -198,6 +206,9 @@ def _foreign(seen: Look) -> Iterator[Fault]:
     """What only manifests that ship with Orchestra may do."""
     for path in granted(seen.manifest):
         yield seen.fault(path, "grants are given to the schemas that ship with Orchestra only; take it out")
+    spec = seen.manifest.get("spec")
+    if isinstance(spec, dict) and spec.get("onExit") == "orchestra-exit":
+        yield seen.fault("spec.onExit", "templates of the name orchestra-exit are Orchestra's own; rename it")
     for path, key in _output_keys(seen.manifest):
         if not key.startswith(OWN_KEY) or ".." in key.split("/"):
             message = f"has to begin with {OWN_KEY}, so that no run writes over another's files"

@@ -18,6 +18,7 @@ from django.views import defaults
 
 from app.executions import services as executions
 from app.modules import services as modules
+from app.schemas.faults import BadSchema, NotChangeable
 
 # Pages for people keep Django's own error pages; everything else is for programs.
 PAGES = ("/admin", "/ui")
@@ -83,7 +84,9 @@ def refusal(exception: Exception) -> Refusal | None:  # noqa: PLR0911
             return Refusal(422, sentence(exception.faults), faults=exception.faults)
         case executions.KeyConflict():
             return Refusal(422, str(exception))
-        case modules.InUse() | executions.NotAllowed():
+        case BadSchema():
+            return Refusal(422, str(exception), faults=exception.faults)
+        case modules.InUse() | executions.NotAllowed() | NotChangeable():
             return Refusal(409, str(exception))
         case Http404():
             return Refusal(404, str(exception) or "There is nothing here.")

@@ -9,13 +9,13 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from app.api import representations
+from app.api import answers, representations
 from app.api.base import View
 from app.catalogs.models import Catalog
 from app.executions import services
 from app.executions.models import Execution, ExecutionArtifact, Kind
 from app.executions.states import FINAL, State
-from app.wire import lookups, results
+from app.wire import bodies, lookups, results
 from app.wire.errors import Refusal
 from app.wire.reading import NUMBER, identifier, whole
 from app.wire.times import iso
@@ -24,10 +24,16 @@ LOG_CHUNK = 2**20  # bytes, if no limit is given
 LOG_MOST = 8 * 2**20  # bytes
 LONGEST_WAIT = 30  # s
 LOOK_EVERY = 0.1  # s, while waiting for more of a log
+SENT_BODY = bodies.schema(
+    required=("manifest",),
+    manifest={"type": "string"},
+    arguments={"type": "object"},
+    priority={"type": "integer"},
+)
 
 
 class Executions(View):
-    """All executions, newest first; `module`, `state` and `kind` choose."""
+    """All executions, newest first; `module`, `schema`, `state`, `kind` choose. POST runs a manifest that is sent."""
 
     def get(self, request: Request) -> Response:
         found = Execution.objects.listed()
@@ -38,7 +44,19 @@ class Executions(View):
             found = found.filter(state__in=[_one_of(state, State.values, "state") for state in states])
         if kind := query.get("kind"):
             found = found.filter(kind=_one_of(kind, Kind.values, "kind"))
+        if schema := query.get("schema"):
+            found = found.filter(schema_version__schema=lookups.schema(schema))
         return self.page(found, shown=lambda rows: [representations.execution(row) for row in rows])
+
+    def post(self, request: Request) -> Response:
+        body = bodies.checked(request.data, SENT_BODY)
+        asked = services.send(
+            body["manifest"],
+            arguments=body.get("arguments", {}),
+            idempotency_key=answers.idempotency_key(request),
+            priority=body.get("priority", 0),
+        )
+        return answers.requested(request, asked)
 
 
 class OneExecution(View):

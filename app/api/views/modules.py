@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from app.api import representations
+from app.api import answers, representations
 from app.api.base import StrictJsonParser, UploadParser, View
 from app.executions import services as executions
 from app.modules import services
@@ -29,7 +28,6 @@ EXECUTION_BODY = bodies.schema(
     version={"type": ["integer", "string", "null"]},
     priority={"type": "integer"},
 )
-KEY_LENGTH = 255
 
 
 class Modules(View):
@@ -110,14 +108,10 @@ class ModuleExecutions(View):
             start=body.get("start"),
             stop=body.get("stop"),
             arguments=body.get("arguments", {}),
-            idempotency_key=_key(request),
+            idempotency_key=answers.idempotency_key(request),
             priority=body.get("priority", 0),
         )
-        headers = {"Location": request.build_absolute_uri(reverse("api:execution", args=[asked.execution.pk]))}
-        if not asked.created:
-            headers["Idempotency-Replayed"] = "true"
-        shown = representations.execution(lookups.execution(str(asked.execution.pk)))
-        return Response(shown, status=201 if asked.created else 200, headers=headers)
+        return answers.requested(request, asked)
 
 
 def _source(request: Request) -> services.GitSource | services.FolderSource | services.UploadSource:
@@ -135,13 +129,6 @@ def _source(request: Request) -> services.GitSource | services.FolderSource | se
             url=asked["git_url"], ref=asked.get("ref", ""), subdirectory=asked.get("subdirectory", "")
         )
     raise Refusal(422, "Name one source: git_url, path, or a zip as the field file of a form.")
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
-        raise Refusal(400, f"Idempotency-Key must be 1 to {KEY_LENGTH} printable ASCII characters.")
-    return key
 
 
 def _registration(row: services.Registration) -> dict[str, Any]:

@@ -52,6 +52,15 @@ def many_attempts(count: int) -> None:
         Attempt.objects.create(execution=execution, number=number, workflow_name=f"prediction-7000-a{number}")
 
 
+def many_schemas(count: int) -> None:
+    for number in range(count):
+        factories.schema(f"schema{number}", versions=2)
+
+
+def many_schema_versions(count: int) -> None:
+    factories.schema("many", versions=count)
+
+
 LISTS: list[tuple[str, Callable[[int], None]]] = [
     ("/modules", many_modules),
     ("/module", many_modules),
@@ -62,6 +71,9 @@ LISTS: list[tuple[str, Callable[[int], None]]] = [
     ("/api/v1/modules/many/versions", many_versions),
     ("/api/v1/modules/many", many_versions),
     ("/api/v1/executions/7000/artifacts", many_files),
+    ("/api/v1/schemas", many_schemas),
+    ("/api/v1/schemas/many", many_schema_versions),
+    ("/api/v1/schemas/many/versions", many_schema_versions),
     ("/api/v1/executions/7000", many_files),
     ("/api/v1/executions/7000", many_attempts),
 ]

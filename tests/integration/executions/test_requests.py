@@ -214,7 +214,7 @@ def test_resubmitting_makes_a_new_execution_of_the_same_request(module: Module) 
 
 def test_a_module_with_live_executions_cannot_be_removed(module: Module) -> None:
     execution = services.request(module=module).execution
-    with pytest.raises(services.ModuleInUse, match=str(execution.pk)) as caught:
+    with pytest.raises(services.StillInUse, match=str(execution.pk)) as caught:
         services.remove_module(module)
     assert caught.value.executions == [execution]
     services.cancel(execution)
