@@ -34,6 +34,7 @@ DEVICE_LINKS = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
+PROCESSORS = "/sys/devices/system/cpu"  # lscpu, loky and OpenBLAS count them here
 PROC_READONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 SHM_BYTES = 256 * 1024 * 1024  # /dev/shm, in memory
 _SHM = "dev/shm"
@@ -78,6 +79,7 @@ def _wanted(root: Root) -> Iterator[tuple[str, str, bool]]:
     yield from ((path, path, True) for path in folders if path not in root.overlays)
     yield from ((os.path.realpath(f"/etc/{name}"), f"/etc/{name}", True) for name in ETC)
     yield from ((f"/dev/{name}", f"/dev/{name}", True) for name in DEVICES)  # else their owner could change rights
+    yield PROCESSORS, PROCESSORS, True
     shown = tuple(path + "/" for path in folders)
     yield from ((path, path, True) for path in root.readonly if not (path + "/").startswith(shown))
     yield from ((path, path, False) for path in root.writable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import io
 import json
 import os
@@ -49,6 +50,22 @@ print(open("/proc/self/status").read().split("CapEff:")[1].split()[0])
     assert all("Read-only" in line or "denied" in line for line in lines[3:6])
     assert lines[6] == "0" * 16
     assert not Path("/anywhere").exists()
+
+
+@pytest.mark.skipif(not Path("/sys/devices/system/cpu").is_dir(), reason="this machine does not tell its processors")
+def test_a_node_can_count_the_processors_and_change_none(make: Make, private: str) -> None:
+    code = """
+import os
+processors = "/sys/devices/system/cpu"
+print(sorted(os.listdir(processors)))
+try:
+    open(processors + "/probe", "w")
+except OSError as error:
+    print(error.errno)
+"""
+    bench = make(private)
+    assert bench.run(pod(code=code)).phase == "Succeeded"
+    assert bench.log().splitlines() == [str(sorted(os.listdir("/sys/devices/system/cpu"))), str(errno.EROFS)]
 
 
 def test_nodes_see_only_the_variables_they_are_given(make: Make, sandbox: str, monkeypatch: pytest.MonkeyPatch) -> None:
