@@ -8,8 +8,6 @@ from urllib.parse import SplitResult, urlsplit
 
 PORTS = {"https": 443, "http": 80, "ssh": 22}
 ODD = re.compile(r"[\s\\%;\x00-\x1f]|[^\x00-\x7f]|(^|/)\.\.?(/|$)")  # what a server may read as another path
-    r"[\s\\%;\x00-\x1f]|[^\x00-\x7f]|(^|/)\.\.?(/|$)"
-)  # what servers may read as another path than it looks
 
 
 def allowed(url: str, prefixes: Iterable[str]) -> bool:
