@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -59,6 +61,21 @@ class Desk:
         )  # fmt: skip
         self.running.append(process)
         return process
+
+    def on_terminal(self, *words: str) -> tuple[int, str]:
+        """Run `orchestra …` on a terminal of its own: the exit code and all that was written there."""
+        mine, its = pty.openpty()
+        env = self._env({"TERM": "xterm"})
+        process = subprocess.Popen(
+            [*COMMAND, *words], cwd=self.folder, env=env, stdin=its, stdout=its, stderr=its, start_new_session=True
+        )
+        os.close(its)
+        written = b""
+        with contextlib.suppress(OSError):  # the terminal is gone once the command has ended
+            while piece := os.read(mine, 65_536):
+                written += piece
+        os.close(mine)
+        return process.wait(timeout=PATIENCE), written.decode(errors="replace").strip()
 
     def _env(self, more: dict[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRA_")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -184,3 +185,13 @@ def test_another_folder_can_be_given(desk: Desk, tmp_path: Path) -> None:
     assert desk.call("workflow", "run", desk.write(GOOD), "--folder", str(other)).returncode == 0
     assert (other / "w" / "workflow.json").exists()
     assert not (desk.folder / ".orchestra").exists()
+
+
+def test_on_a_terminal_the_tree_is_drawn(desk: Desk) -> None:
+    desk.write(BAD)
+    status, text = desk.on_terminal("workflow", "run", "w.yaml")
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+    assert status == 1
+    assert "STEP" in text
+    assert "✖ w" in text
+    assert "w Failed after" in text.splitlines()[-1]

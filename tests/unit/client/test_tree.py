@@ -1,0 +1,110 @@
+"""The tree of a workflow's nodes, and what is shown of it."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from orchestra.workflow import tree
+from orchestra.workflow.view import LogReader, picture, reasons, verdict
+from rich.console import Console
+
+NOW = datetime(2001, 3, 28, 12, 0, 0, tzinfo=UTC)
+
+
+def node(name: str, kind: str, phase: str = "Succeeded", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"id-{name}",
+        "name": name,
+        "displayName": name.rpartition(".")[2],
+        "type": kind,
+        "phase": phase,
+        **more,
+    }
+
+
+def workflow(*nodes: dict[str, Any], **status: Any) -> dict[str, Any]:
+    found = {one["id"]: one for one in nodes}
+    return {"metadata": {"name": "w"}, "status": {"phase": "Running", "nodes": found, **status}}
+
+
+NESTED = workflow(
+    node("w", "Steps", "Failed"),
+    node("w[0]", "StepGroup", boundaryID="id-w"),
+    node("w[0].a", "TaskGroup", boundaryID="id-w"),
+    node("w[0].a(0:x)", "Retry", "Failed", boundaryID="id-w", children=["id-w[0].a(0:x)(0)", "id-w[0].a(0:x)(1)"]),
+    node("w[0].a(0:x)(0)", "Pod", "Failed", boundaryID="id-w", nodeFlag={"retried": True}),
+    node("w[0].a(0:x)(1)", "Pod", "Failed", boundaryID="id-w", nodeFlag={"retried": True}, message="main: Error"),
+    node("w[0].b", "DAG", boundaryID="id-w"),
+    node("w[0].b.c", "Pod", boundaryID="id-w[0].b"),
+    node("w.onExit", "Pod"),
+)
+
+
+def test_nodes_hang_below_their_loop_their_retry_and_their_boundary() -> None:
+    rows = [f"{row.indent}{row.node['displayName']}" for row in tree.rows(tree.branches(NESTED))]
+    assert rows == ["w", "├─a", "│ └─a(0:x)", "│   ├─a(0:x)(0)", "│   └─a(0:x)(1)", "└─b", "  └─c", "onExit"]
+
+
+def test_of_the_attempts_only_the_last_one_is_a_failure_and_none_of_what_succeeded() -> None:
+    assert [one["name"] for one in tree.failing(NESTED)] == ["w[0].a(0:x)(1)"]
+    healed = workflow(
+        node("w", "Retry", children=["id-w(0)", "id-w(1)"]),
+        node("w(0)", "Pod", "Failed", nodeFlag={"retried": True}),
+        node("w(1)", "Pod", nodeFlag={"retried": True}),
+    )
+    assert tree.failing(healed) == []
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "shown"),
+    [
+        (None, None, ""),
+        ("2001-03-28T11:59:57Z", None, "3s"),
+        ("2001-03-28T11:00:00Z", "2001-03-28T11:02:05Z", "2m05s"),
+        ("2001-03-28T08:00:00Z", "2001-03-28T11:02:05Z", "3h02m"),
+        ("2001-03-28T12:00:05Z", None, "0s"),
+    ],
+)
+def test_durations_are_short_and_never_negative(began: str | None, ended: str | None, shown: str) -> None:
+    assert tree.duration({"startedAt": began, "finishedAt": ended}, NOW) == shown
+
+
+def drawn(found: dict[str, Any], **options: Any) -> str:
+    out = io.StringIO()
+    Console(file=out, width=120, highlight=False).print(picture(found, **options))
+    return out.getvalue()
+
+
+def test_a_drawing_of_a_thousand_nodes_fits_and_shows_what_matters() -> None:
+    many = [node(f"w.t({n}:{n})", "Pod", boundaryID="id-w") for n in range(1000)]
+    many[500]["phase"], many[700]["phase"] = "Failed", "Running"
+    text = drawn(workflow(node("w", "DAG", "Running"), *many), height=24)
+    assert len(text.splitlines()) <= 24
+    assert "t(500:500)" in text
+    assert "t(700:700)" in text
+    assert "more nodes" in text
+
+
+def test_a_terminal_without_the_symbols_gets_plain_ones() -> None:
+    assert "✖" in drawn(NESTED)
+    plain = drawn(NESTED, encoding="ascii")
+    assert plain.isascii()
+    assert "x a(0:x)(1)" in plain
+
+
+def test_control_characters_of_messages_are_not_sent_to_the_terminal(tmp_path: Path) -> None:
+    bad = workflow(node("w", "Pod", "Failed", message="\x1b[31mred"), phase="Failed", message="\x1b[0m")
+    (tmp_path / "w" / "nodes" / "id-w").mkdir(parents=True)
+    (tmp_path / "w" / "nodes" / "id-w" / "log").write_bytes(b"\x1b]0;title\x07\xff\n")
+    assert "\x1b" not in drawn(bad)
+    assert "\x1b" not in "".join(reasons(bad, LogReader(tmp_path)))
+
+
+def test_the_verdict_is_one_line() -> None:
+    ended = workflow(phase="Failed", message="child failed", startedAt="2001-03-28T11:00:00Z",
+                     finishedAt="2001-03-28T11:00:07Z")  # fmt: skip
+    assert verdict(ended) == "w Failed after 7s: child failed"
