@@ -120,8 +120,11 @@ class Client:
         """
         body: Json = {"start": start, "stop": stop, "arguments": dict(arguments or {}), "version": version}
         body = {name: value for name, value in body.items() if value is not None} | {"priority": priority}
+        return self._ask(f"{_module(module)}/executions", body, idempotency_key=idempotency_key)
+
+    def _ask(self, path: str, body: Json, *, idempotency_key: str | None = None) -> Json:
+        """Ask for an execution, a second time if the connection broke before the answer."""
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        path = f"{_module(module)}/executions"
         try:
             return self._json("POST", path, json=body, headers=headers)
         except Unreachable as error:
@@ -173,6 +176,31 @@ class Client:
                 return now
             time.sleep(every)
             every = min(1.0, every * 1.3)
+
+    # --- schemas ---------------------------------------------------------------------------------------------------
+    def schemas(self) -> list[Json]:
+        """The manifests that the server keeps, by name."""
+        return list(self._pages(f"{API}/schemas"))
+
+    def schema(self, name: str, *, version: int | None = None) -> Json:
+        """A schema's latest version, or another: its manifest, inputs, outputs and warnings."""
+        return self._json("GET", _schema(name), params={} if version is None else {"version": version})
+
+    def add_schema(self, manifest: str, *, name: str = "", inputs: Mapping[str, Any] | None = None) -> Json:
+        """Save the text of a manifest as a schema's next version; `inputs` has JSON Schemas by name."""
+        given = {"manifest": manifest, "name": name, "inputs": inputs}
+        return self._json("POST", f"{API}/schemas", json={key: value for key, value in given.items() if value})
+
+    def remove_schema(self, name: str) -> None:
+        self._transport.request("DELETE", _schema(name))
+
+    def run_schema(self, name: str, *, arguments: Mapping[str, Any] | None = None, version: int | None = None) -> Json:
+        """Ask for a run of a schema; sent once more after a broken connection, it is not run twice."""
+        return self._ask(f"{_schema(name)}/executions", {"arguments": dict(arguments or {}), "version": version})
+
+    def send_manifest(self, manifest: str, *, arguments: Mapping[str, Any] | None = None) -> Json:
+        """Ask for a run of a manifest's text that the server does not have yet."""
+        return self._ask(f"{API}/executions", {"manifest": manifest, "arguments": dict(arguments or {})})
 
     # --- logs ------------------------------------------------------------------------------------------------------
     def log(
@@ -324,6 +352,10 @@ class Client:
 
 def _module(module: str | int) -> str:
     return f"{API}/modules/{quote(str(module), safe='')}"
+
+
+def _schema(name: str) -> str:
+    return f"{API}/schemas/{quote(name, safe='')}"
 
 
 def _filename(headers: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from orchestra import doctor, lint, screen
+from orchestra import doctor, lint, schema, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, USAGE, guarded
 from orchestra.workflow.commands import app as workflow_app
 
@@ -301,6 +301,7 @@ def output(
 app.command()(lint.lint)
 app.command()(doctor.doctor)
 app.add_typer(workflow_app, name="workflow")
+app.add_typer(schema.app, name="schema")
 
 
 # --- within --------------------------------------------------------------------------------------------------------

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that the server found wrong with a request: where and what."""
+    """One thing that the server found wrong with a request: where and what.
+
+    `line` and `column` count from 1 in a text that was sent; 0 where there is none.
+    """
 
     path: str
     message: str
+    line: int = 0
+    column: int = 0
 
     def __str__(self) -> str:
+        if self.line:
+            return f"line {self.line}, column {self.column}: {self.message}"
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
@@ -74,5 +81,13 @@ def from_answer(status: int, body: object, *, where: str) -> OrchestraError:
     if not isinstance(body, dict) or not isinstance(body.get("error"), str):
         return ServerFault(f"{where} answered {status} in a form that is not Orchestra's.", status=status)
     given = body.get("faults") or []
-    faults = [Fault(path=str(one.get("path", "")), message=str(one.get("message", ""))) for one in given]
+    faults = [
+        Fault(
+            path=str(one.get("path", "")),
+            message=str(one.get("message", "")),
+            line=int(one.get("line") or 0),
+            column=int(one.get("column") or 0),
+        )
+        for one in given
+    ]
     return kind(body["error"], status=status, faults=faults)

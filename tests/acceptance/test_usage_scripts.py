@@ -92,6 +92,19 @@ def test_killing_and_retrying(orchestra: Orchestra) -> None:
     assert "no solar wind today" in script(orchestra, "follow_log", failed)
 
 
+def test_schemas(orchestra: Orchestra) -> None:
+    file = ROOT / "tests" / "workflows" / "hours.yaml"
+    assert json.loads(script(orchestra, "add_schema", file))["name"] == "hours"
+    assert "hours" in script(orchestra, "list_schemas")
+    assert json.loads(script(orchestra, "show_schema", "hours"))["inputs"]["properties"]["count"]["type"] == "integer"
+    number = json.loads(script(orchestra, "run_schema", "hours", "count=2"))["id"]
+    assert orchestra.ended(number)["results"] == {"last": "2"}
+    number = json.loads(script(orchestra, "run_manifest", file, "count=3"))["id"]
+    assert orchestra.ended(number)["results"] == {"last": "3"}
+    script(orchestra, "remove_schema", "hours")
+    assert '"hours"' not in script(orchestra, "list_schemas")
+
+
 def test_the_server_is_ready(orchestra: Orchestra) -> None:
     assert json.loads(script(orchestra, "ready"))["ready"] is True
 

@@ -75,10 +75,11 @@ def run(
     Ctrl-C stops it (its exit handlers run), a second Ctrl-C terminates it.
     """
     if server:
-        desk.fail(
-            f"{server}: a server runs the schemas that it has, not a manifest that is sent to it. Add the manifest as "
-            "a schema there, or leave --server out to run it on this machine."
-        )
+        if name or status_out or configmap:
+            desk.fail("With --server only the manifest and -p are sent; leave --name, --status-out, --configmap out.")
+        from orchestra.schema import run_sent
+
+        raise typer.Exit(run_sent(server, file, pairs(parameter)))
     with at(folder) as place:
         from orchestra.workflow.run import Order
         from orchestra.workflow.run import run as run_order

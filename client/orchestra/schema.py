@@ -1,0 +1,195 @@
+"""The commands of `orchestra schema`: manifests that a server keeps, and runs of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestra import desk, screen
+from orchestra.endings import OK, UNSUCCESSFUL
+
+if TYPE_CHECKING:
+    from orchestra.client import Client, Json
+
+app = typer.Typer(
+    help="Keep Argo Workflow manifests on a server and run them there.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server", envvar="ORCHESTRA_SERVER", help="The server's address.", show_default="http://127.0.0.1:8000"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a schema.")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Value of an input.")
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.")]
+
+
+@app.command()
+def add(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A manifest; - is standard input.")],
+    name: Annotated[str, typer.Option(help="Name of the schema, instead of the manifest's.")] = "",
+    inputs: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON Schemas of inputs by name; FILE.inputs.json if it is there."),
+    ] = None,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save a manifest as a schema, or as the next version of the one that is there."""
+    text = read(file)
+    side = inputs or (Path(file).with_suffix(".inputs.json") if file != desk.STDIN else None)
+    more = _inputs(side) if side is not None and (inputs or side.exists()) else None
+    with _client(server) as client:
+        saved = client.add_schema(text, name=name, inputs=more)
+    if as_json:
+        screen.print_json(saved)
+        return
+    for one in saved["warnings"]:
+        screen.note(screen.shown(f"{file}:{one['line']}:{one['column']}: {one['severity']}: {one['message']}"))
+    print(f"{saved['name']}: version {saved['version']}")
+
+
+@app.command(name="list")
+def list_schemas(server: Server = None, as_json: AsJson = False) -> None:
+    """List the schemas."""
+    with _client(server) as client:
+        found = client.schemas()
+    if as_json:
+        screen.print_json(found)
+        return
+    rows = [(one["name"], one["version"], one["origin"], one["created_at"]) for one in found]
+    screen.table(("name", "version", "origin", "created"), rows, empty="There is no schema.")
+
+
+@app.command()
+def show(
+    name: Name,
+    version: Annotated[int | None, typer.Option(help="An earlier version.", min=1)] = None,
+    manifest: Annotated[bool, typer.Option("--manifest", help="Print the manifest alone.")] = False,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a schema: its inputs, outputs and what runs on one engine only."""
+    with _client(server) as client:
+        found = client.schema(name, version=version)
+    if as_json:
+        screen.print_json(found)
+        return
+    if manifest:
+        print(found["manifest"], end="")
+        return
+    screen.fields({key: found[key] for key in ("name", "version", "origin", "created_at")})
+    print("\nInputs")
+    inputs = found["inputs"]
+    rows = [
+        (key, one.get("type", "file"), one.get("default", "needed" if key in inputs["required"] else ""),
+         one.get("description"))
+        for key, one in inputs["properties"].items()
+    ]  # fmt: skip
+    screen.table(("input", "type", "default", "description"), rows, empty="none")
+    print("\nOutputs")
+    outputs = [
+        (key, "file" if kind == "artifacts" else "parameter", one.get("type"), one.get("description"))
+        for kind, named in found["outputs"].items()
+        for key, one in named.items()
+    ]
+    screen.table(("output", "", "type", "description"), outputs, empty="none")
+    for one in found["warnings"]:
+        screen.note(screen.shown(f"line {one['line']}: {one['severity']}: {one['message']}"))
+
+
+@app.command()
+def remove(name: Name, server: Server = None) -> None:
+    """Take a schema off the server; what was made from it stays readable."""
+    with _client(server) as client:
+        client.remove_schema(name)
+    print(f"{name} is removed.")
+
+
+@app.command()
+def run(
+    name: Name,
+    parameter: Parameters = None,
+    version: Annotated[int | None, typer.Option(help="An earlier version.", min=1)] = None,
+    wait: Wait = True,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a schema on the server. Exit code 0 only if it succeeded."""
+    from orchestra.workflow.commands import pairs
+
+    with _client(server) as client:
+        made = client.run_schema(name, arguments=pairs(parameter), version=version)
+        code = finish(client, made, what=name, wait=wait, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def run_sent(server: str, file: str, arguments: dict[str, str]) -> int:
+    """Send a manifest to a server to be run once, and stay with it; the command's exit code."""
+    text = read(file)
+    with _client(server) as client:
+        made = client.send_manifest(text, arguments=arguments)
+        return finish(client, made, what=desk.shown_name(file), wait=True, as_json=False)
+
+
+def finish(client: Client, made: Json, *, what: str, wait: bool, as_json: bool) -> int:
+    """Stay with an execution if that is wanted, and say how it ended; the command's exit code."""
+    from orchestra import waiting
+
+    if wait:
+        made = waiting.until_end(client, made, what=f"Running {what} as {made['id']}", ask=True)
+    if as_json:
+        screen.print_json(client.execution(made["id"]))
+    elif wait:
+        _show(client.execution(made["id"]))
+    else:
+        print(f"Execution {made['id']} is {made['state']}.")
+    return OK if not wait or made["state"] == "SUCCEEDED" else UNSUCCESSFUL
+
+
+def _show(ended: Json) -> None:
+    print(screen.shown(f"Execution {ended['id']} is {ended['state']}. {ended['message']}".strip()))
+    for line in (ended["failure"] or {}).get("last_lines") or ():
+        screen.note(screen.shown(f"  | {line}"))
+    for key, value in ended["results"].items():
+        print(screen.shown(f"  {key} = {value}"))
+    for file in ended["outputs"]:
+        print(screen.shown(f"  {file['role']:<7} {file['name']}  {file['size']} bytes  sha256 {file['sha256'][:12]}"))
+
+
+def read(file: str) -> str:
+    """The text of a manifest's file; ends the command if it cannot be read."""
+    try:
+        return desk.read_manifest(file).decode()
+    except OSError as error:
+        desk.fail(f"{file} cannot be read: {error.strerror or error}")
+    except UnicodeDecodeError:
+        desk.fail(f"{file} is no text in UTF-8.")
+
+
+def _inputs(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        desk.fail(f"{path} cannot be read: {error.strerror or error}")
+    except ValueError as error:
+        desk.fail(f"{path} is not JSON: {error}")
+    if not isinstance(found, dict):
+        desk.fail(f"{path} is not an object with a JSON Schema for each input.")
+    return found
+
+
+def _client(server: str | None) -> Client:
+    from orchestra.client import Client
+
+    return Client(server)

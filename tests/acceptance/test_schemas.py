@@ -1,0 +1,81 @@
+"""Schemas over HTTP with real processes: added, run with arguments, their outputs, cancelled, retried."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from orchestra import errors
+
+from tests.acceptance.serving import ROOT, Orchestra, until
+
+HOURS = ROOT / "tests" / "workflows" / "hours.yaml"
+SLOW = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: slow-}
+spec:
+  entrypoint: main
+  onExit: bye
+  arguments: {parameters: [{name: code, value: "0"}]}
+  templates:
+    - name: main
+      script: {image: busybox, command: [sh], source: "echo started; sleep 600"}
+    - name: bye
+      script: {image: busybox, command: [sh], source: "echo bye"}
+"""
+
+
+@pytest.mark.main_job
+def test_a_schema_is_added_run_and_its_outputs_fetched(orchestra: Orchestra) -> None:
+    saved = orchestra.client.add_schema(HOURS.read_text())
+    assert (saved["name"], saved["inputs"]["properties"]["count"]["maximum"]) == ("hours", 24)
+    with pytest.raises(errors.Invalid) as raised:
+        orchestra.client.run_schema("hours", arguments={"count": "25", "other": "x"})
+    assert {fault.path for fault in raised.value.faults} == {"count", "other"}
+    execution = orchestra.client.run_schema("hours", arguments={"count": "3"})
+    ended = orchestra.ended(execution["id"])
+    assert ended["state"] == "SUCCEEDED", orchestra.why(execution["id"])
+    assert ended["results"] == {"last": "3"}
+    [file] = ended["outputs"]
+    content = b"".join(orchestra.client.read_output(execution["id"], original=True))
+    assert content.startswith(b"2001-03-28T00:00:00 2001-03-28T00:30:00\n")
+    assert file["sha256"] == hashlib.sha256(content).hexdigest()
+    assert orchestra.client.catalog(execution["id"])["total"] == 3
+    assert orchestra.text_of(execution["id"]) == b"wrote 3 hours\n"
+
+
+def test_a_run_is_cancelled_with_its_exit_handler_and_retried(orchestra: Orchestra) -> None:
+    execution = orchestra.client.send_manifest(SLOW)["id"]
+    orchestra.until_log(execution, b"started")
+    orchestra.client.cancel(execution)
+    ended = orchestra.ended(execution)
+    assert ended["state"] == "CANCELLED"
+    assert b"bye" in orchestra.text_of(execution)
+    again = orchestra.client.retry(execution)
+    assert again["attempt"] == 2
+    until(lambda: b"started" in orchestra.text_of(execution), what="the second attempt's log")
+    orchestra.client.cancel(execution)
+    assert orchestra.ended(execution)["state"] == "CANCELLED"
+
+
+def test_the_commands_add_run_and_remove(orchestra: Orchestra, tmp_path: Path) -> None:
+    file = tmp_path / "counted.yaml"
+    file.write_text(HOURS.read_text().replace("hours-", "counted-"))
+    (tmp_path / "counted.inputs.json").write_text('{"count": {"maximum": 5}}')
+    assert orchestra.command("schema", "add", file).stdout == "counted: version 1\n"
+    assert "counted" in orchestra.command("schema", "list").stdout
+    shown = json.loads(orchestra.command("schema", "show", "counted", "--json").stdout)
+    assert shown["inputs"]["properties"]["count"]["maximum"] == 5
+    ran = orchestra.command("schema", "run", "counted", "-p", "count=4")
+    assert (ran.returncode, "last = 4" in ran.stdout) == (0, True), ran.stderr
+    assert orchestra.command("schema", "run", "counted", "-p", "count=6").returncode == 2
+    sent = orchestra.command("workflow", "run", file, "--server", orchestra.url, "-p", "count=9")
+    assert (sent.returncode, "last = 9" in sent.stdout) == (0, True), sent.stderr
+    file.write_text(file.read_text().replace("entrypoint", "entrypont"))
+    faulty = orchestra.command("schema", "add", file)
+    assert (faulty.returncode, "line 9, column" in faulty.stderr) == (2, True), faulty.stderr
+    assert orchestra.command("schema", "remove", "counted").returncode == 0
+    assert orchestra.command("schema", "remove", "predict").returncode == 2
