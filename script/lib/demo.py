@@ -6,12 +6,14 @@ import argparse
 import contextlib
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 from orchestra import screen
 from orchestra.client import FINAL, Client
@@ -68,7 +70,8 @@ def make_operator() -> str:
     if result.returncode == 0:
         return f"user {OPERATOR}, password {password} (shown only this once)"
     if "already taken" in result.stderr:
-        return f"user {OPERATOR}, whose password was shown when it was made (manage.py changepassword {OPERATOR})"
+        change = f".venv/bin/python manage.py changepassword {OPERATOR}"
+        return f"user {OPERATOR}, whose password was shown when it was made; `{change}` sets another"
     raise Failed(f"The operator's account could not be made: {result.stderr.strip()}")
 
 
@@ -114,28 +117,38 @@ def predict(client: Client, server: Server, say: Callable[[str], None]) -> int:
 def demonstrate(server: Server) -> None:
     """Everything between a server that is ready and the table."""
     with Client(server.url) as client:
-        with step("Making an operator for the pages of the admin"):
-            operator = make_operator()
         with step(f"Registering {MODULE} from git ({SUBDIRECTORY} of this repository)"):
             register(client)
         with step("Building the environments of the modules") as say:
             wait_for_builds(client, server, say)
         with step(f"Predicting storms from {START} to {STOP}") as say:
             execution = predict(client, server, say)
+        with step("Making an operator for the pages of the admin"):
+            operator = make_operator()
         print(f"\nGeomagnetic storms that {MODULE} predicts from the solar wind alone:\n")
         show_catalog(client.catalog(execution))
     _where_to_look(server.url, execution, operator)
 
 
-def cancel_what_runs(client: Client) -> None:
-    """Leave nothing running behind."""
-    live = [one["id"] for one in client.executions(limit=1000) if one["state"] not in FINAL]
-    for number in live:
-        with contextlib.suppress(OrchestraError):
-            client.cancel(number)
-    until = time.monotonic() + CANCEL_SECONDS
-    while any(client.execution(number)["state"] not in FINAL for number in live) and time.monotonic() < until:
-        time.sleep(0.2)
+def cancel_what_runs(server: Server) -> None:
+    """Leave nothing running behind: the server itself would let it go on."""
+    if not server.works():
+        return
+    with contextlib.suppress(OrchestraError), Client(server.url) as client:
+        live = [one["id"] for one in client.executions(limit=1000) if one["state"] not in FINAL]
+        if live:
+            screen.note(f"Cancelling {len(live)} that still run")
+        for number in live:
+            with contextlib.suppress(OrchestraError):
+                client.cancel(number)
+        until = time.monotonic() + CANCEL_SECONDS
+        while any(client.execution(number)["state"] not in FINAL for number in live) and time.monotonic() < until:
+            time.sleep(0.2)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Let TERM and HUP end the demonstration as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def main() -> int:
@@ -148,6 +161,8 @@ def main() -> int:
     asked = parser.parse_args()
     log = var_folder(os.environ) / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     try:
         return _run(asked, log)
     except (Refusal, Failed, OrchestraError) as error:
@@ -164,6 +179,7 @@ def _run(asked: argparse.Namespace, log: Path) -> int:
         server = stack.enter_context(Server(port=asked.port, env={"ORCHESTRA_AMDA_URL": amda}, log=log))
         with step(f"Starting Orchestra at {server.url}"):
             server.prepare()
+            stack.callback(cancel_what_runs, server)
             server.start()
         demonstrate(server)
         if asked.exit:
@@ -172,8 +188,6 @@ def _run(asked: argparse.Namespace, log: Path) -> int:
         print(f"\nThe server goes on; its log is {log}. Ctrl-C stops all of it.", flush=True)
         event = server.wait()
         screen.note(f"{event} Stopping …" if event else "Stopping …")
-        with contextlib.suppress(OrchestraError), Client(server.url) as client:
-            cancel_what_runs(client)
         return 1 if event else 0
 
 

@@ -128,6 +128,10 @@ class Server:
         if not self._events.empty():
             raise Refusal(self._events.get() or "Stopped.")
 
+    def works(self) -> bool:
+        """Whether both processes run."""
+        return all(process and process.poll() is None for process in (self.web, self.controller))
+
     def stop_on_signals(self) -> None:
         """Let Ctrl-C and TERM end `wait` instead of this process."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -111,3 +112,19 @@ def test_the_demonstration_prints_a_catalog_and_ends(env: dict[str, str]) -> Non
     assert "2001-03-3" in result.stdout
     assert result.stdout.count("password") == 1
     assert "/tasks/" in result.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demonstration_leaves_nothing_running(env: dict[str, str], number: int) -> None:
+    nodes = Path(env["ORCHESTRA_VAR"], "workflows")
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen([*DEMO, "--port", "0"], cwd=ROOT, env=env, stdout=said, stderr=said)
+        try:
+            until(lambda: any(nodes.glob("build-*/nodes/*/started")), what="a build's node")
+        finally:
+            process.send_signal(number)
+            code = process.wait(timeout=60)
+    started = {path.parent for path in nodes.glob("build-*/nodes/*/started")}
+    assert code == 130
+    assert started
+    assert started == {path.parent for path in nodes.glob("build-*/nodes/*/exit.json")}
