@@ -17,11 +17,14 @@ from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline, link
 from app.catalogs.admin import CatalogAdmin
 from app.catalogs.models import Catalog
 from app.executions import services
-from app.executions.errors import NotAllowed
-from app.executions.models import Attempt, Execution, ExecutionArtifact, Lease
+from app.executions.errors import NotAllowed, StillInUse
+from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind, Lease
 from app.modules.admin import BuildAdmin, ModuleAdmin
 from app.modules.faults import Faulty
 from app.modules.models import Build, Module
+from app.schemas.admin import SchemaAdmin
+from app.schemas.faults import NotChangeable
+from app.schemas.models import Schema
 
 
 def downloads(file: ExecutionArtifact) -> str:
@@ -61,12 +64,21 @@ class ArtifactInline(ReadOnlyInline):
 
 @admin.register(Execution)
 class ExecutionAdmin(ReadOnlyAdmin):
-    list_display = ("id", "kind", "module", "start", "stop", "state", "short_message", "log_link", "created_at")
+    list_display = ("id", "kind", "made_of", "start", "stop", "state", "short_message", "log_link", "created_at")
     list_filter = ("state", "kind", "created_at")
     search_fields = ("=id", "=version__module__name", "message")
     search_help_text = "number, name of the module, or words of the message"
-    list_select_related = ("version__module",)
-    list_deferred = ("version__metadata", "version__arguments_schema", "arguments")
+    list_select_related = ("version__module", "schema_version__schema")
+    list_deferred = (
+        "version__metadata",
+        "version__arguments_schema",
+        "arguments",
+        "schema_version__manifest",
+        "schema_version__text",
+        "schema_version__inputs",
+        "schema_version__outputs",
+        "schema_version__warnings",
+    )
     date_hierarchy = "created_at"
     ordering = ("-id",)
     actions = ("cancel", "retry")
@@ -74,19 +86,25 @@ class ExecutionAdmin(ReadOnlyAdmin):
     fields = (
         ("kind", "state", "attempt", "cancel_request"),
         ("reason", "message"),
-        ("version", "build"),
+        ("version", "build", "schema_version"),
         ("start", "stop"),
         "arguments",
         ("created_at", "submitted_at", "started_at", "finished_at"),
         ("queue", "priority", "claim"),
         "nodes",
+        "results",
         "log_link",
     )
-    readonly_fields = ("nodes", "log_link")
+    readonly_fields = ("nodes", "results", "log_link")
 
-    @admin.display(ordering="version__module__name")
-    def module(self, execution: Execution) -> str:
-        return link(execution.version.module) if execution.version else "-"
+    @admin.display(description="module or schema", ordering="version__module__name")
+    def made_of(self, execution: Execution) -> str:
+        return link(execution.version.module if execution.version else execution.schema_version.schema)
+
+    @admin.display(description="output parameters")
+    def results(self, execution: Execution) -> str:
+        rows = services.results(execution) if execution.kind == Kind.SCHEMA else {}
+        return format_html_join("", "<div>{} = {}</div>", rows.items()) or "-"
 
     @admin.display(description="message")
     def short_message(self, execution: Execution) -> str:
@@ -176,6 +194,20 @@ class ExecutedBuildAdmin(BuildAdmin):
         return link(getattr(build, "execution", None))
 
 
+admin.site.unregister(Schema)
+
+
+@admin.register(Schema)
+class OperatedSchemaAdmin(SchemaAdmin):
+    """Schemas with what needs to know their executions."""
+
+    actions = ("remove",)
+
+    @admin.action(description="Remove (what was made from it stays)", permissions=["operate"])
+    def remove(self, request: HttpRequest, schemas: QuerySet[Schema]) -> None:
+        tell_each(self, request, schemas, act=services.remove_schema, done="removed")
+
+
 admin.site.unregister(Catalog)
 
 
@@ -199,7 +231,7 @@ def tell_each(
     for row in rows:
         try:
             act(row)
-        except (NotAllowed, Faulty) as error:
+        except (NotAllowed, NotChangeable, StillInUse, Faulty) as error:
             admin_.message_user(request, f"{row}: {error}", messages.ERROR)
         else:
             admin_.message_user(request, f"{row}: {done}", messages.SUCCESS)

@@ -152,6 +152,22 @@ def test_a_module_that_cannot_be_rebuilt_is_told(operator: Client) -> None:
     assert any("was removed" in message for message in act(operator, Module, "rebuild", module))
 
 
+def test_a_schema_is_removed_unless_it_ships_or_is_in_use(operator: Client) -> None:
+    from app.executions import services
+    from app.schemas.models import Schema
+
+    free, used = factories.schema("free").schema, factories.schema("used")
+    services.request_schema(used)
+    shipped = factories.schema_version("predict").schema
+    told = act(operator, Schema, "remove", free, used.schema, shipped)
+    assert [row.removed_at is None for row in Schema.objects.filter(name__in=["free", "used"]).order_by("name")] == [
+        False,
+        True,
+    ]
+    assert any("ships with Orchestra" in message for message in told)
+    assert any("is in use" in message for message in told)
+
+
 def test_who_may_only_look_may_not_act() -> None:
     from django.contrib.auth.models import Permission
 
