@@ -357,8 +357,8 @@ def _options(words: Sequence[str]) -> dict[str, str]:
             _refuse(f"{word}: not understood; an argument of the module is --name VALUE or --arg NAME=VALUE.")
         name, equals, value = word[2:].partition("=")
         if not equals:
-            if not rest:
-                _refuse(f"{word}: its value is missing.")
+            if not rest or rest[0].startswith("--"):
+                _refuse(f"{word}: its value is missing; one that begins with -- is given as {word}=VALUE.")
             value = rest.pop(0)
         found[name] = value
     return found
