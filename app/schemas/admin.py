@@ -1,13 +1,17 @@
-"""Schemas for operators, to look at."""
+"""Schemas for operators: to look at, and to save new ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline
+from app.schemas import services
+from app.schemas.faults import BadSchema, NotChangeable
 from app.schemas.models import Schema, SchemaVersion
 
 
@@ -26,6 +30,35 @@ class SchemaVersionInline(ReadOnlyInline):
         )
 
 
+class SchemaForm(forms.ModelForm):
+    """A manifest to be saved as a schema, or as the next version of one; every fault is told with its line."""
+
+    schema_name = forms.CharField(required=False, max_length=63, help_text="if not the manifest's own")
+    manifest = forms.CharField(
+        strip=False, widget=forms.Textarea(attrs={"rows": 40, "cols": 120, "spellcheck": "false"})
+    )
+    inputs = forms.JSONField(required=False, help_text="JSON Schemas of inputs by name, over the manifest's own")
+
+    class Meta:
+        model = Schema
+        fields = ()
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.errors:
+            return given
+        try:
+            text = given["manifest"].replace("\r\n", "\n")  # browsers end lines so
+            saved = services.save(text, name=given["schema_name"], inputs=given["inputs"])
+        except BadSchema as error:
+            told = [f"line {one.line}, column {one.column}: {one.message}" for one in error.faults]
+            raise ValidationError({"manifest": told}) from None
+        except NotChangeable as error:
+            raise ValidationError(str(error)) from None
+        self.instance = saved.version.schema
+        return given
+
+
 @admin.register(Schema)
 class SchemaAdmin(ReadOnlyAdmin):
     list_display = ("name", "origin", "version_number", "created_at")
@@ -34,6 +67,15 @@ class SchemaAdmin(ReadOnlyAdmin):
     list_select_related = ("latest",)
     list_deferred = ("latest__manifest", "latest__text", "latest__inputs", "latest__outputs", "latest__warnings")
     inlines = (SchemaVersionInline,)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.has_perm("schemas.add_schema"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **({"form": SchemaForm} if obj is None else {}), **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """The form has saved it already, in this request's transaction."""
 
     @admin.display(description="version")
     def version_number(self, schema: Schema) -> int | None:
