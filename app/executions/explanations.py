@@ -11,7 +11,8 @@ from app.executions.queries import node_log, nodes_of
 
 LAST_LINES = 20
 _TAIL_BYTES = 16_384
-_RUNNERS_OWN = "orchestra-run: "  # begins what the runner says of the exit code, which the sentence says itself
+# What the runner says of an exit code, which the sentence says itself; whatever else it says is a reason.
+_RUNNERS_OWN = re.compile(r"orchestra-run: .* (ended with exit code \d+|was ended by \S+)$")
 _LINE = 500  # characters of a line that are kept
 _DEADLINES = ("Step exceeded its deadline", "Pod was active on the node longer than the specified deadline", "timeout")
 _LIMIT = re.compile(r"(?:memory )?limit of [^;]+? exceeded|OOMKilled")
@@ -102,5 +103,5 @@ def sentence(failure: dict[str, Any]) -> str:
         what = f"ended with exit code {failure['exit_code']}"
     else:
         what = f"failed: {failure['message'] or 'no reason is known'}"
-    lines = [line for line in failure["last_lines"] if line.strip() and not line.startswith(_RUNNERS_OWN)]
+    lines = [line for line in failure["last_lines"] if line.strip() and not _RUNNERS_OWN.match(line)]
     return f"{where}{what}" + (f"; its last line: {lines[-1].strip()[:300]}" if lines else "")

@@ -64,6 +64,8 @@ def register(
             for one in made:
                 module = one["module"]
                 new = "registered" if one["created"] else "was there already, nothing has changed"
+                if (one["build"] or {}).get("state") in {"FAILED", "CANCELLED"}:
+                    new += ", but not built; a version in use stays in use"
                 print(f"{module['name']} {one['version']['label']} (module {module['id']}): {new}")
     raise typer.Exit(code)
 

@@ -63,7 +63,9 @@ def test_declared_arguments_are_options(stub: Stub) -> None:
     assert body["start"] == "2001-01-01"
 
 
-@pytest.mark.parametrize("words", [("--arg", "novalue"), ("stray",), ("--threshold",), ("--strict", "--n", "2"), ("--", "x")])
+@pytest.mark.parametrize(
+    "words", [("--arg", "novalue"), ("stray",), ("--threshold",), ("--strict", "--n", "2"), ("--", "x")]
+)
 def test_unreadable_arguments_are_exit_code_2(stub: Stub, words: tuple[str, ...]) -> None:
     result = orchestra("run", "storms", *words, server=stub.url)
     assert result.returncode == 2

@@ -92,3 +92,17 @@ def failure(**values: Any) -> dict[str, Any]:
 )
 def test_the_sentence_says_what_matters(given: dict[str, Any], said: str) -> None:
     assert said in explanations.sentence(given)
+
+
+@pytest.mark.parametrize(
+    ("last", "hint"),
+    [
+        ("orchestra-run: pre_process[0]: nope cannot be started: No such file", "pre_process[0]: nope cannot"),
+        ("orchestra-run: the module (python a.py) ended with exit code 3", "sorry"),
+        ("orchestra-run: the module (python a.py) was ended by SIGSEGV", "sorry"),
+    ],
+)
+def test_the_hint_is_the_modules_last_line_or_why_it_could_not_start(last: str, hint: str) -> None:
+    failure = {"node": "predict", "limit": None, "signal": None, "exit_code": 3, "last_lines": ["sorry", last]}
+    assert explanations.sentence(failure).startswith("predict ended with exit code 3; its last line: ")
+    assert hint in explanations.sentence(failure)
