@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "usage_scripts"
-WITHOUT_ARGUMENTS = {"list_executions.sh", "list_modules.sh", "ready.sh"}
+WITHOUT_ARGUMENTS = {"list_executions.sh", "list_modules.sh", "list_schemas.sh", "ready.sh"}
 
 
 @pytest.mark.parametrize("script", sorted(path for path in SCRIPTS.glob("*.sh") if path.name not in WITHOUT_ARGUMENTS))
