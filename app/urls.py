@@ -23,6 +23,9 @@ def index(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse({"name": "Orchestra", **links})
 
 
+admin.site.site_header = admin.site.site_title = "Orchestra"
+admin.site.index_title = "What Orchestra runs and holds"
+
 urlpatterns = [
     path("", index),
     path("", include("app.interfaces.orchestra.urls")),

@@ -36,8 +36,9 @@ class CatalogAdmin(ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ("position", "start", "stop", "values")
+    list_display = ("catalog", "position", "start", "stop", "values")
     list_display_links = None
+    list_select_related = ("catalog",)
     search_fields = ("=catalog__id", "catalog__name")
     search_help_text = "number or name of a catalog"
     ordering = ("catalog", "position")

@@ -64,7 +64,7 @@ class ArtifactInline(ReadOnlyInline):
 
 @admin.register(Execution)
 class ExecutionAdmin(ReadOnlyAdmin):
-    list_display = ("id", "kind", "made_of", "start", "stop", "state", "short_message", "log_link", "created_at")
+    list_display = ("id", "kind", "made_of", "state", "short_message", "log_link", "start", "stop", "created_at")
     list_filter = ("state", "kind", "created_at")
     search_fields = ("=id", "=version__module__name", "message")
     search_help_text = "number, name of the module, or words of the message"
@@ -117,7 +117,10 @@ class ExecutionAdmin(ReadOnlyAdmin):
     @admin.display
     def nodes(self, execution: Execution) -> str:
         rows = (
-            (node["display_name"], node["type"], node["phase"], node["exit_code"], node["message"])
+            (
+                "" if node[key] is None else node[key]
+                for key in ("display_name", "type", "phase", "exit_code", "message")
+            )
             for node in services.nodes(execution)
         )
         titles = ("node", "type", "phase", "exit code", "message")

@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from app.catalogs.models import Catalog, Event
 from app.executions.models import Execution, Lease
 from app.executions.states import State
 from app.modules.models import Module
@@ -211,3 +212,16 @@ def test_the_way_in_asks_for_a_password() -> None:
 
 def test_its_pages_are_not_json_where_something_is_wrong(operator: Client) -> None:
     assert operator.get("/admin/nowhere/")["Content-Type"].startswith("text/html")
+
+
+def test_times_are_shown_as_everywhere_else(operator: Client) -> None:
+    execution = factories.execution(factories.module(), start=factories.START, stop=factories.START)
+    shown = factories.START.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert shown in operator.get(address(Execution, "changelist")).text
+    assert shown in operator.get(address(Execution, "change", execution.pk)).text
+
+
+def test_an_event_is_listed_with_its_catalog(operator: Client) -> None:
+    rows(1)
+    page = operator.get(address(Event, "changelist")).text
+    assert str(Catalog.objects.get()) in page
