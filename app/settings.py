@@ -6,12 +6,12 @@ import os
 import secrets
 from pathlib import Path
 
-import environ
+from app.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 if env_file := os.environ.get("ORCHESTRA_ENV_FILE"):
-    environ.Env.read_env(env_file)
+    env.read_file(env_file)
 
 # --- where things are -------------------------------------------------------------------------------------------
 VAR = Path(env.str("ORCHESTRA_VAR", default=str(BASE_DIR / "var"))).resolve()
@@ -102,9 +102,7 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{VAR / 'orchestra.sqlite3'}")
-}
+DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{VAR / 'orchestra.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {
@@ -137,17 +135,20 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
+LOG_LEVEL = env.str("ORCHESTRA_LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.one_of("ORCHESTRA_LOG_LEVEL", LOG_LEVEL.upper(), ("INFO", "DEBUG", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env.str("ORCHESTRA_LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
 
 # --- Orchestra --------------------------------------------------------------------------------------------------
 ENGINE = env.str("ORCHESTRA_ENGINE", default="app.engines.local.LocalEngine")
-SANDBOX = env.str("ORCHESTRA_SANDBOX", default="auto")  # auto, private, plain
+SANDBOX = env.str("ORCHESTRA_SANDBOX", default="auto")
+env.one_of("ORCHESTRA_SANDBOX", SANDBOX, ("auto", "private", "plain"))
 MAX_PODS = env.int("ORCHESTRA_MAX_PODS", default=2 * (os.cpu_count() or 1))  # nodes that run at once
 CANCEL_GRACE = env.float("ORCHESTRA_CANCEL_GRACE", default=10.0)  # s between TERM and KILL
 LEASE_SECONDS = env.float("ORCHESTRA_LEASE", default=30.0)  # s; beaten three times as often
@@ -171,3 +172,5 @@ BUILD_ENVIRONMENT = env.list(  # variables of the server that a build's nodes al
 AMDA_URL = env.str("ORCHESTRA_AMDA_URL", default="https://amda.irap.omp.eu")
 AMDA_USER = env.str("ORCHESTRA_AMDA_USER", default="")
 AMDA_PASSWORD = env.str("ORCHESTRA_AMDA_PASSWORD", default="")
+
+env.check()

@@ -11,4 +11,8 @@ def read_settings_file() -> None:
     if file := os.environ.get("ORCHESTRA_ENV_FILE"):
         import environ
 
-        environ.Env.read_env(file)
+        try:
+            with open(file, encoding="utf-8") as lines:
+                environ.Env.read_env(lines)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"The file that ORCHESTRA_ENV_FILE names cannot be read: {error}") from None

@@ -21,7 +21,7 @@ from orchestra.errors import OrchestraError
 from orchestra.waiting import explain, show_catalog
 
 from script.lib import ROOT, processes, read_settings_file
-from script.lib.server import PORT, Refusal, Server, var_folder
+from script.lib.server import PORT, Refusal, Server, port_number, var_folder
 
 MODULE, SUBDIRECTORY = "storms", "modules/storms"
 START, STOP = "2001-03-28T00:00:00", "2001-04-14T00:00:00"
@@ -155,12 +155,19 @@ def main() -> int:
     """Run the demonstration; 0 if it went well (and, without --exit, was stopped by a signal)."""
     read_settings_file()
     parser = argparse.ArgumentParser(prog="script/demo", description=__doc__)
-    port = int(os.environ.get("ORCHESTRA_PORT") or PORT)
-    parser.add_argument("--port", type=int, default=port, help="of 127.0.0.1; 0 takes a free one (%(default)s)")
+    port = os.environ.get("ORCHESTRA_PORT") or str(PORT)
+    parser.add_argument("--port", type=port_number, default=port, help="of 127.0.0.1; 0 takes a free one (%(default)s)")
     parser.add_argument("--exit", action="store_true", help="stop everything after the table")
     asked = parser.parse_args()
     log = var_folder(os.environ) / "demo.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.open("ab").close()
+    except OSError as error:
+        print(
+            f"script/demo: {log.parent} cannot hold the state: {error}. ORCHESTRA_VAR names another.", file=sys.stderr
+        )
+        return 1
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     try:

@@ -38,8 +38,11 @@ def var_folder(env: Mapping[str, str]) -> Path:
 
 def lock(var: Path) -> IO[str]:
     """Be the only server of this state while the file is open; raises `Refusal` if there is one."""
-    (var / "run").mkdir(parents=True, exist_ok=True)
-    file = (var / "run" / "server.lock").open("a+")
+    try:
+        (var / "run").mkdir(parents=True, exist_ok=True)
+        file = (var / "run" / "server.lock").open("a+")
+    except OSError as error:
+        raise Refusal(f"{var} cannot hold the state: {error}. ORCHESTRA_VAR names another folder.") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -55,6 +58,20 @@ def lock(var: Path) -> IO[str]:
     file.write(f"process {os.getpid()}")
     file.flush()
     return file
+
+
+def port_number(text: str) -> int:
+    """A port as a person gives it, with --port or in ORCHESTRA_PORT; raises ArgumentTypeError."""
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port; it has to be a number from 0 to 65535")
+
+
+def how_many(name: str, text: str) -> str:
+    """A setting that counts processes or threads, as a word of a command; raises `Refusal`."""
+    if text.isdecimal() and int(text) > 0:
+        return text
+    raise Refusal(f"{name} is {text!r}; it has to be a whole number, more than 0.")
 
 
 def listen(port: int) -> socket.socket:
@@ -78,6 +95,8 @@ class Server:
     def __init__(self, *, port: int, env: Mapping[str, str] | None = None, log: Path | None = None) -> None:
         self._env = {**os.environ, **(env or {})}
         self._log = log
+        self._workers = how_many("ORCHESTRA_WEB_WORKERS", self._env.get("ORCHESTRA_WEB_WORKERS", "2"))
+        self._threads = how_many("ORCHESTRA_WEB_THREADS", self._env.get("ORCHESTRA_WEB_THREADS", "16"))
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = lock(var_folder(self._env))
         try:
@@ -152,8 +171,7 @@ class Server:
             sys.executable, "-m", "gunicorn", "app.wsgi:application",
             "--bind", f"fd://{descriptor}",
             "--worker-class", "gthread",
-            "--workers", self._env.get("ORCHESTRA_WEB_WORKERS", "2"),
-            "--threads", self._env.get("ORCHESTRA_WEB_THREADS", "16"),
+            "--workers", self._workers, "--threads", self._threads,
             "--preload", "--no-control-socket", "--graceful-timeout", "5", "--log-level", "warning",
         ]  # fmt: skip
 
@@ -196,8 +214,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="script/server",
         description="Orchestra on this machine: the web process and the controller. Ctrl-C stops both.",
     )
-    port = int(os.environ.get("ORCHESTRA_PORT") or PORT)
-    parser.add_argument("--port", type=int, default=port, help=f"of {HOST}; 0 takes a free one (default: %(default)s)")
+    port = os.environ.get("ORCHESTRA_PORT") or str(PORT)
+    parser.add_argument(
+        "--port", type=port_number, default=port, help=f"of {HOST}; 0 takes a free one (default: %(default)s)"
+    )
     parser.add_argument("--ready-file", type=Path, help="written, as JSON, when the server can work")
     return parser
 

@@ -128,3 +128,27 @@ def test_an_interrupted_demonstration_leaves_nothing_running(env: dict[str, str]
     assert code == 130
     assert started
     assert started == {path.parent for path in nodes.glob("build-*/nodes/*/exit.json")}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ORCHESTRA_VAR", "/proc/none"),
+        ("ORCHESTRA_PORT", "abc"),
+        ("ORCHESTRA_PORT", "99999"),
+        ("ORCHESTRA_WEB_WORKERS", "x"),
+        ("ORCHESTRA_CACHE", "/proc/none"),
+        ("ORCHESTRA_ENV_FILE", "/proc/none"),
+        ("ORCHESTRA_ENGINE", "none.Engine"),
+        ("ORCHESTRA_SANDBOX", "none"),
+        ("DATABASE_URL", "postgres://user:secret@127.0.0.1:1/name"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(env: dict[str, str], variable: str, value: str) -> None:
+    argv = SERVER if variable == "ORCHESTRA_PORT" else [*SERVER, "--port", "0"]
+    given = env | {variable: value}
+    result = subprocess.run(argv, cwd=ROOT, env=given, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode in {1, 2}
+    assert variable.removeprefix("ORCHESTRA_").lower() in result.stderr.lower()
+    assert "Traceback" not in result.stderr
+    assert "secret" not in result.stderr
