@@ -351,6 +351,9 @@ class Client:
 
 
 def _module(module: str | int) -> str:
+    name = str(module)
+    if not name.strip() or "/" in name:  # no name has a slash, and an address would mean something else
+        raise NotFound(f"There is no module {name!r}.", status=404)
     return f"{API}/modules/{quote(str(module), safe='')}"
 
 

@@ -73,9 +73,9 @@ def register(
 def register_target(client: Client, target: str, *, ref: str = "", subdirectory: str = "") -> list[Json]:
     """Register a folder, a zip archive or a git URL, whichever the target is."""
     path = Path(target).expanduser()
-    if not path.exists():
+    if not target or not path.exists():
         if "://" not in target and "@" not in target:
-            _refuse(f"{target} is neither a file or folder here nor a git URL.")
+            _refuse(f"{target!r} is neither a file or folder here nor a git URL.")
         return client.register_git(target, ref=ref, subdirectory=subdirectory)
     if path.is_file():
         return client.register_upload(path)
@@ -184,6 +184,8 @@ def run(
     with _client(server) as client:
         from orchestra import waiting
 
+        if key is not None and not key.strip():
+            _refuse("--key is empty; without a key of its own each request is a run of its own.")
         arguments = {**_pairs(arg or []), **_options(context.args)}
         made = client.run(module, start=start, stop=stop, arguments=arguments, version=version, idempotency_key=key)
         if not wait:
@@ -216,7 +218,7 @@ def executions(
         return
     rows = [
         (one["id"], one["kind"], (one["module"] or {}).get("name"), one["state"], one["start"], one["stop"],
-         screen.to_second(one["created_at"]), _first_line(one["message"]))
+         screen.to_second(one["created_at"]), _first_line(one["message"], longest=160))
         for one in found
     ]  # fmt: skip
     screen.table(("id", "kind", "module", "state", "start", "stop", "created", "message"), rows, empty="There is none.")
@@ -318,9 +320,9 @@ def _refuse(text: str) -> NoReturn:
     raise typer.Exit(USAGE)
 
 
-def _first_line(text: str | None) -> str:
+def _first_line(text: str | None, *, longest: int = 80) -> str:
     line = (text or "").strip().split("\n", 1)[0]
-    return line if len(line) <= 80 else line[:79] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def _file(declared: Json) -> str:

@@ -67,7 +67,7 @@ def list_schemas(server: Server = None, as_json: AsJson = False) -> None:
     if as_json:
         screen.print_json(found)
         return
-    rows = [(one["name"], one["version"], one["origin"], one["created_at"]) for one in found]
+    rows = [(one["name"], one["version"], one["origin"], screen.to_second(one["created_at"])) for one in found]
     screen.table(("name", "version", "origin", "created"), rows, empty="There is no schema.")
 
 

@@ -339,9 +339,9 @@ def _size(path: Path) -> int:
 
 def _last_words(text: bytes) -> str:
     lines = [line.strip() for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
-    told = [
-        line.removeprefix("fatal: ").removeprefix("error: ")
-        for line in lines
-        if line.startswith(("fatal: ", "error: "))
-    ]
-    return (told or lines or ["no reason given"])[0][:500]
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("fatal: Could not read from remote") and before:
+            return before[:500]  # ssh's own words: git has none of its own
+        if line.startswith(("fatal: ", "error: ")):
+            return line.removeprefix("fatal: ").removeprefix("error: ")[:500]
+    return (lines or ["no reason given"])[0][:500]

@@ -186,3 +186,14 @@ def test_an_output_for_a_folder_that_is_not_there_is_a_sentence(stub: Stub, tmp_
     result = orchestra("output", "7", "-o", str(tmp_path / "none" / "x.txt"), server=stub.url)
     assert result.returncode == 2
     assert result.stderr == f"{tmp_path}/none/x.txt cannot be written: there is no folder {tmp_path}/none.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("show", "../etc"), ("show", ""), ("run", ""), ("remove", " "), ("register", ""), ("run", "storms", "--key", "")],
+)
+def test_names_that_nothing_can_have_reach_no_server(stub: Stub, words: tuple[str, ...]) -> None:
+    result = orchestra(*words, server=stub.url)
+    assert result.returncode == 2
+    assert not stub.asked
+    assert len(result.stderr.splitlines()) <= 2
