@@ -237,7 +237,8 @@ def main() -> int:
             if asked.ready_file:
                 _write_ready(asked.ready_file, server)
             event = server.wait()
-            print(f"{event} Stopping …" if event else "Stopping …", file=sys.stderr, flush=True)
+            goes_on = "Stopping … What runs goes on, and the next start takes it over."
+            print(f"{event} {goes_on}".strip(), file=sys.stderr, flush=True)
         return 1 if event else 0
     except Refusal as refusal:
         print(f"script/server: {refusal}", file=sys.stderr)
