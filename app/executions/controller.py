@@ -12,18 +12,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from app.artifacts import repository
 from app.engines import services as engines
 from app.engines.protocol import Engine, LostClaim, Observation, Refused
 from app.executions import collection, manifests, pruning
+from app.executions.endings import GONE, RETRY, Endings
 from app.executions.leases import Holder
 from app.executions.models import Attempt, Execution
-from app.executions.observations import Ended, observe
+from app.executions.observations import observe
 from app.executions.requests import workflow_name
 from app.executions.states import CancelRequest, State
 from app.executions.transitions import claim_queued
@@ -35,28 +35,14 @@ logger = logging.getLogger(__name__)
 TICK = 1.0  # s between two looks when no wake-up comes
 RECONCILE = 15.0  # s between two comparisons of what we hold with what the engine has
 _PRUNE = 60.0  # s
-_RETRY = 2.0  # s after a fault of database or disk
-_TRIES = 5  # conclusions of one attempt that may fail for a fault that is not the database's
 _MANY_NODES = 50  # of a Workflow whose status is not written at each change
 _MANY_NODES_PAUSE = 0.5  # s between two writes of such a status
-_GONE = (OperationalError, InterfaceError)  # the database cannot be reached, or is locked for too long
 
 OpenEngine = Callable[[int], Engine]
 
 
 def _open_engine(claim: int) -> Engine:
     return engines.engine(claim=claim, images=modules.resolve_image)
-
-
-@dataclass(kw_only=True)
-class _Ending:
-    """An attempt that is being concluded, or will be again at `again_at` (monotonic seconds)."""
-
-    execution: int
-    ended: Ended
-    future: Future[None] | None = None
-    again_at: float = 0.0
-    tries: int = 0
 
 
 class Controller:
@@ -73,9 +59,9 @@ class Controller:
         self._listener = Listener(CONTROLLER)
         self._holder = Holder(queue, lost=self.interrupt)
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="conclude")
+        self.endings = Endings(self._pool, ended=self.interrupt, fail=self._fail, let_go=self._let_go)
         self._held: set[str] = set()  # names of the Workflows that the engine has, or is about to get
         self._look = True  # whether there is more room in the engine than at the last look
-        self.endings: dict[int, _Ending] = {}  # what is being concluded, by execution
         self._cancels: dict[str, str] = {}
         self._written_at: dict[str, float] = {}
         self._late: dict[str, Observation] = {}
@@ -171,7 +157,7 @@ class Controller:
         if now >= self._reconcile_at:
             self._reconcile_at = now + RECONCILE
             self.reconcile()
-        self._reap(now)
+        self.endings.reap(now)
         if self._drain() or self._look or now >= self._tick_at:
             self._look = False
             self._pass_on_cancels()
@@ -201,10 +187,10 @@ class Controller:
         """Go on after a fault of the database: later everything is looked at again, and what was reported asked for."""
         try:
             yield
-        except _GONE as error:
+        except GONE as error:
             logger.warning("the database failed while %s, trying again: %s", what, error)
             connection.close()
-            self._tick_at = self._reconcile_at = time.monotonic() + _RETRY
+            self._tick_at = self._reconcile_at = time.monotonic() + RETRY
 
     # --- taking queue entries -----------------------------------------------------------------------------------
     def _submit_ready(self) -> None:
@@ -227,11 +213,11 @@ class Controller:
         """Whatever is wrong with one execution must not stop the others: a fault of ours ends this one alone."""
         try:
             yield
-        except (LostClaim, *_GONE):
+        except (LostClaim, *GONE):
             raise
         except OSError as error:
             logger.warning("cannot hand over execution %s, trying again: %s", execution.pk, error)
-            self._reconcile_at = time.monotonic() + _RETRY
+            self._reconcile_at = time.monotonic() + RETRY
         except Exception as error:
             logger.exception("cannot submit execution %s", execution.pk)
             self._refuse(execution, reason="SubmissionFailed", message=f"Orchestra could not submit it: {error}")
@@ -346,19 +332,13 @@ class Controller:
         self._written_at[observation.name] = now
         try:
             ended = observe(observation, claim=self.claim)
-        except (LostClaim, *_GONE):
+        except (LostClaim, *GONE):
             raise
         except Exception:
             logger.exception("cannot apply what the engine says of %s", observation.name)
             return
-        if ended and ended.execution not in self.endings:
-            self.endings[ended.execution] = ending = _Ending(execution=ended.execution, ended=ended)
-            self._conclude(ending)
-
-    def _conclude(self, ending: _Ending) -> None:
-        ending.tries += 1
-        ending.future = self._pool.submit(_conclude, ending.ended, self.claim)
-        ending.future.add_done_callback(lambda _: self.interrupt())
+        if ended:
+            self.endings.add(ended, claim=self.claim)
 
     def _let_go(self, name: str) -> None:
         """There is room for another Workflow now."""
@@ -366,37 +346,6 @@ class Controller:
         self._written_at.pop(name, None)
         self._late.pop(name, None)
         self._look = True
-
-    def _reap(self, now: float) -> None:
-        """Take note of what has been concluded."""
-        for ending in list(self.endings.values()):
-            if ending.future is None:
-                if now >= ending.again_at:
-                    self._conclude(ending)
-            elif ending.future.done() and self._is_over(ending, now):
-                del self.endings[ending.execution]
-                self._let_go(ending.ended.name)
-
-    def _is_over(self, ending: _Ending, now: float) -> bool:
-        """Whether a conclusion has come to its end; else it is tried again later. Raises `LostClaim`."""
-        assert ending.future is not None
-        error = ending.future.exception()
-        if error is None:
-            return True
-        if isinstance(error, LostClaim):
-            raise error
-        if isinstance(error, _GONE) or (isinstance(error, OSError) and ending.tries < _TRIES):
-            logger.warning("cannot conclude execution %s yet, trying again: %s", ending.execution, error)
-            ending.future, ending.again_at = None, now + _RETRY
-            return False
-        logger.error("could not conclude execution %s", ending.execution, exc_info=error)
-        execution = Execution.objects.get(pk=ending.execution)
-        self._fail(
-            execution,
-            reason="CollectionFailed",
-            message=f"the run ended ({ending.ended.outcome}), but its outputs could not be collected: {error}",
-        )
-        return True
 
     # --- tidying up ---------------------------------------------------------------------------------------------
     def prune_now(self) -> None:
@@ -412,11 +361,3 @@ class Controller:
                 self.engine.delete(name=name)
                 pruning.pruned(name)
         self._pruning = self._pool.submit(pruning.keep_logs, older_than=settings.WORKFLOW_KEEP)
-
-
-def _conclude(ended: Ended, claim: int) -> None:
-    """Conclude in a thread of the pool, with a connection of its own."""
-    try:
-        collection.conclude(ended, claim=claim)
-    finally:
-        connection.close()
