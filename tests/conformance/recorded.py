@@ -13,6 +13,7 @@ from typing import Any
 from orchestra_engine import workflow
 
 CASES = Path(__file__).with_name("cases")
+MORE = Path(__file__).with_name("more")
 NODE_FIELDS = (
     "name", "displayName", "type", "templateName", "templateRef", "templateScope", "phase", "message", "boundaryID",
     "nodeFlag", "daemoned", "memoizationStatus", "failedPodRestarts",
@@ -34,7 +35,7 @@ _ANY_TEXT = ("wait:", "init:", "main: Error (exit code 64)")  # the executor's o
 
 @dataclass(frozen=True)
 class Case:
-    """One recorded manifest."""
+    """One recorded manifest; the names of those in `more` begin with that, as do the names of their workflows."""
 
     path: Path
 
@@ -43,7 +44,8 @@ class Case:
 
     @property
     def area(self) -> str:
-        return self.path.parent.name
+        area = self.path.parent
+        return f"more/{area.name}" if area.parent == MORE else area.name
 
     @property
     def name(self) -> str:
@@ -58,7 +60,9 @@ class Case:
 
     @property
     def record(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.beside(".status.json").read_text(encoding="utf-8"))
+        """What Argo made of it; empty if it was not recorded yet."""
+        file = self.beside(".status.json")
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         return found
 
     @property
@@ -77,14 +81,28 @@ class Case:
             found[name] = {"metadata": {"name": name}, **one}
         return found
 
+    @property
+    def workflow_templates(self) -> dict[str, dict[str, Any]]:
+        file = self.beside(".templates.yaml")
+        return {each["metadata"]["name"]: each for each in workflow.load(file.read_text())} if file.exists() else {}
 
-def cases(wanted: Iterable[str] = ()) -> list[Case]:
+
+def cases(wanted: Iterable[str] = (), *, folders: Iterable[Path] = (CASES, MORE)) -> list[Case]:
     """The cases of the areas and case names in `wanted` (all if empty). Raises ValueError for an unknown one."""
-    everything = [Case(path) for path in sorted(CASES.rglob("*.yaml")) if not path.name.endswith(".configmaps.yaml")]
+    everything = [
+        Case(path)
+        for folder in folders
+        for path in sorted(folder.rglob("*.yaml"))
+        if not path.name.endswith((".configmaps.yaml", ".templates.yaml"))
+    ]
     chosen = []
     for each in wanted:
         name = each.removesuffix(".yaml").strip("/")
-        found = [case for case in everything if name in (case.area, case.name) or case.name.startswith(f"{name}-")]
+        found = [
+            case
+            for case in everything
+            if name in (case.area, case.name) or case.name.startswith((f"{name}-", f"{name}/"))
+        ]
         if not found:
             raise ValueError(f"there is no area and no case {each!r}")
         chosen += found

@@ -149,11 +149,12 @@ class Run:
         if self.engine.sandbox == "plain" and self.case.name in _PRINTS_PATHS:
             self.over, self.result.skipped = True, f"it prints paths of a private root: {_no_private_root()}"
             return
-        configmaps = self.case.beside(".configmaps.yaml")
-        if configmaps.exists():
-            folder = self.engine.store.root / "configmaps"
-            folder.mkdir(exist_ok=True)
-            shutil.copy(configmaps, folder / f"{self.case.area}-{configmaps.name}")
+        for kind, suffix in (("configmaps", ".configmaps.yaml"), ("workflowtemplates", ".templates.yaml")):
+            objects = self.case.beside(suffix)
+            if objects.exists():
+                folder = self.engine.store.root / kind
+                folder.mkdir(exist_ok=True)
+                shutil.copy(objects, folder / f"{self.case.area.replace('/', '-')}-{objects.name}")
         try:
             workflow = self.case.manifest
             self.name = workflow["metadata"]["name"]
@@ -186,7 +187,11 @@ class Run:
         elif finished(status):
             self.over = True
             wanted = {key: value for key, value in self.record.items() if key != "rejectedBy"}
-            self.result.differences += differences(wanted, normalise(self.engine, workflow))
+            found = normalise(self.engine, workflow)
+            if not wanted:
+                self.result.differences.append(f"not recorded; found {found['phase']} {brief(found['message'])}")
+                return
+            self.result.differences += differences(wanted, found)
         elif time.monotonic() > self.end:
             self.over = True
             self.result.differences.append(f"not finished after {PATIENCE:.0f} s: {brief(status)}")

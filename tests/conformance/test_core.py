@@ -125,7 +125,13 @@ def _settled(case: Case) -> Simulation:
     manifest = case.manifest
     manifest["metadata"]["namespace"] = "conf"
     record = case.record
-    return Simulation(manifest, scripted=_script(case, record), configmaps=case.configmaps, actions=_Actions(case))
+    return Simulation(
+        manifest,
+        scripted=_script(case, record),
+        configmaps=case.configmaps,
+        actions=_Actions(case),
+        keyword={"workflow_templates": case.workflow_templates},
+    )
 
 
 @pytest.mark.parametrize("case", [c for c in cases() if c.record.get("rejectedBy") != "api-server"], ids=str)
