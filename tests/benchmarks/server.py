@@ -1,21 +1,16 @@
-"""Measures what Orchestra adds: request to first line of a module, cancel to a dead tree, a build with a known lock."""
+"""What a server adds: request to first line of a module, cancel to a dead tree, a build with a known lock."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import math
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +18,7 @@ from orchestra.client import Client
 
 from script.lib import postgres
 from script.lib.server import Server
+from tests.benchmarks.figures import Figure, above, now_ns
 
 START, STOP = "2001-03-28T00:00:00", "2001-03-29T00:00:00"
 POLL_SECONDS = 0.002
@@ -39,27 +35,6 @@ WAITS = """import time
 print("started", flush=True)
 time.sleep(3600)
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """Milliseconds of one quantity, and what is promised for its 95th percentile."""
-
-    name: str
-    values: Sequence[float]
-    target: float | None = None
-
-    def row(self) -> str:
-        low, high = statistics.median(self.values), percentile(self.values, 95)
-        promise = f"p95 ≤ {self.target:.0f} ms" if self.target is not None else ""
-        verdict = "" if self.target is None else "kept" if high <= self.target else "NOT KEPT"
-        return f"{self.name:<58} {low:9.1f} {high:9.1f}   {promise:<16} {verdict}"
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least `percent` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 class Bench:
@@ -97,7 +72,7 @@ class Bench:
             argv = [str(python), "-u", "first_line.py", output, "--start", START, "--stop", STOP]
             env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
             for _ in range(count):
-                began = now()
+                began = now_ns()
                 printed = subprocess.run(argv, cwd=place, env=env, capture_output=True, check=True).stdout
                 found.append((int(printed) - began) / 1e6)
                 time.sleep(PAUSE_SECONDS / 3)
@@ -109,7 +84,7 @@ class Bench:
         found = []
         for _ in range(count):
             time.sleep(PAUSE_SECONDS)
-            began = now()
+            began = now_ns()
             number = self.client.run("first_line", start=START, stop=STOP)["id"]
             self._ended(number)
             log = b"".join(self.client.whole_log(number))
@@ -126,12 +101,12 @@ class Bench:
             waited(lambda number=number: b"started" in b"".join(self.client.whole_log(number)))  # type: ignore[misc]
             processes = with_marker(marker)
             time.sleep(PAUSE_SECONDS)
-            began = now()
+            began = now_ns()
             self.client.cancel(number)
             waited(lambda processes=processes: not any(path.exists() for path in processes))  # type: ignore[misc]
-            dead.append((now() - began) / 1e6)
+            dead.append((now_ns() - began) / 1e6)
             self._ended(number)
-            told.append((now() - began) / 1e6)
+            told.append((now_ns() - began) / 1e6)
         return dead, told
 
     def known_build(self, count: int) -> list[float]:
@@ -141,19 +116,15 @@ class Bench:
         for number in range(count):
             time.sleep(PAUSE_SECONDS)
             (self.folder / "known" / "known.py").write_text(f"# {number}\n{FIRST_LINE}")
-            began = now()
+            began = now_ns()
             (one,) = self.client.register_folder(self.folder / "known")
             self._ended(one["build"]["execution"])
-            found.append((now() - began) / 1e6)
+            found.append((now_ns() - began) / 1e6)
         return found
 
     def _ended(self, execution: int) -> dict[str, Any]:
         waited(lambda: self.client.execution(execution)["finished_at"])
         return self.client.execution(execution)
-
-
-def now() -> int:
-    return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
 def waited(look: Callable[[], object]) -> None:
@@ -188,46 +159,31 @@ def bench(database: str) -> Iterator[Bench]:
         yield Bench(server, folder, var=var)
 
 
-def measure(database: str, *, count: int) -> list[Measured]:
+def measure(*, quick: bool) -> Iterator[Figure]:
+    """All figures of the server, on each database that this machine has."""
+    yield from on_database("SQLite", count=6 if quick else 40)
+    if quick:
+        return
+    try:
+        postgres.programs()
+    except postgres.Missing as missing:
+        print(f"PostgreSQL is left out: {missing}", file=sys.stderr)
+        return
+    yield from on_database("PostgreSQL", count=40)
+
+
+def on_database(database: str, *, count: int) -> Iterator[Figure]:
+    """The figures of a server of its own."""
     with bench(database) as running:
         bare = running.bare(count)
+        yield Figure(name="start of `python module.py` → its first line, bare", values=bare)
         first = running.first_line(count)
-        base = statistics.median(bare)
+        yield Figure(name=f"POST → first line of the module, {database}", values=first)
+        name = f"… of which Orchestra's, {database}"
+        yield Figure(name=name, values=above(first, bare), target=LATENCY_TARGET_MS[database])
         dead, told = running.cancel(max(3, count // 3))
+        yield Figure(name=f"cancel → tree dead, {database}", values=dead, target=CANCEL_TARGET_MS)
+        yield Figure(name=f"cancel → CANCELLED, {database}", values=told)
         known = running.known_build(max(3, count // 3))
-    return [
-        Measured(name="start of `python module.py` → its first line, bare", values=bare),
-        Measured(name=f"POST → first line of the module, {database}", values=first),
-        Measured(
-            name=f"… of which Orchestra's, {database}",
-            values=[value - base for value in first],
-            target=LATENCY_TARGET_MS[database],
-        ),
-        Measured(name=f"cancel → tree dead, {database}", values=dead, target=CANCEL_TARGET_MS),
-        Measured(name=f"cancel → CANCELLED, {database}", values=told),
-        Measured(name=f"POST → new version built, known lock, {database}", values=known, target=BUILD_TARGET_MS),
-    ]
-
-
-def main() -> int:
-    """Print the figures; the exit code does not judge them."""
-    parser = argparse.ArgumentParser(prog="script/benchmark", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few repetitions, SQLite only")
-    asked = parser.parse_args()
-    databases = ["SQLite"]
-    if not asked.quick:
-        try:
-            postgres.programs()
-            databases.append("PostgreSQL")
-        except postgres.Missing as missing:
-            print(f"PostgreSQL is left out: {missing}", file=sys.stderr)
-    print(f"{platform.platform()}, {os.cpu_count()} processors, Python {platform.python_version()}")
-    print(f"{'':<58} {'p50 ms':>9} {'p95 ms':>9}")
-    for database in databases:
-        for one in measure(database, count=6 if asked.quick else 40):
-            print(one.row(), flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        name = f"POST → new version built, known lock, {database}"
+        yield Figure(name=name, values=known, target=BUILD_TARGET_MS)
