@@ -91,7 +91,7 @@ class Board:
     """The nodes, their counters and the commands of one call."""
 
     def __init__(self, name: str, status: Mapping[str, Any], now: float) -> None:
-        self.name, self.now = name, now
+        self.name, self.now, self._stamp = name, now, rfc3339(now)
         self.status: dict[str, Any] = dict(status)
         self.nodes: dict[str, dict[str, Any]] = dict(status.get("nodes") or {})
         self.status["nodes"] = self.nodes
@@ -154,8 +154,8 @@ class Board:
             self.private["sum"] = [total[0] + delta[4], total[1] + delta[5]]
         boundary = node.get("boundaryID", "")
         counts = self.section("counts")
-        found = counts.get(boundary, (0, 0, 0, 0))
-        counts[boundary] = [a + b for a, b in zip(found, delta[:4], strict=True)]
+        active, bad, pods, going = counts.get(boundary, (0, 0, 0, 0))
+        counts[boundary] = [active + delta[0], bad + delta[1], pods + delta[2], going + delta[3]]
 
     def count(self, boundary: str, which: int) -> int:
         """0 active children, 1 unsuccessful children, 2 active pods, 3 nodes not final, of a boundary node."""
@@ -184,8 +184,8 @@ class Board:
             "type": kind,
             "templateScope": scope,
             "phase": phase,
-            "startedAt": rfc3339(self.now),
-            "finishedAt": rfc3339(self.now) if phase in FINAL else None,
+            "startedAt": self._stamp,
+            "finishedAt": self._stamp if phase in FINAL else None,
         }
         if holder.get("template"):
             node["templateName"] = holder["template"]
@@ -242,7 +242,7 @@ class Board:
 
     def _ended(self, node: dict[str, Any]) -> None:
         if node.get("finishedAt") is None:
-            node["finishedAt"] = rfc3339(self.now)
+            node["finishedAt"] = self._stamp
         self.unsettled = True
         ident = node["id"]
         for section in ("live", "due", "waits", "groups"):

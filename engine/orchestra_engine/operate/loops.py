@@ -122,6 +122,7 @@ def _expanded(step_text: str, scope: tuple[tuple[str, str | None], ...]) -> tupl
         else:
             raise
     body = json.dumps({k: v for k, v in step.items() if k not in _LOOP_FIELDS}, ensure_ascii=False)
+    whole = json.loads(body)  # what all the steps share if nothing of their item stands in it
     skipped = _holds(when) is False
     base: dict[str, Any] = {k: v for k, v in scope if v is not None or not skipped}
     found = []
@@ -130,7 +131,7 @@ def _expanded(step_text: str, scope: tuple[tuple[str, str | None], ...]) -> tupl
         text = tags.replace(
             body, {**base, **values}, strict=None if skipped else tags.everything, artifacts_later=skipped
         )
-        one = json.loads(text)
+        one = dict(whole) if text is body else json.loads(text)
         one["name"] = f"{step['name']}({index}:{shown.replace('(', '').replace(')', '')})"
         if step.get("template"):
             one["template"] = step["template"]

@@ -46,7 +46,10 @@ _merged = IdentityCache()
 
 def type_of(template: Mapping[str, Any]) -> str:
     """The kind of a template by the field it has; empty if it has none."""
-    return next((kind for kind in TYPES if template.get(kind) is not None), "")
+    for kind in TYPES:
+        if template.get(kind) is not None:
+            return kind
+    return ""
 
 
 def deep_merge(base: Any, over: Any, key: str = "") -> Any:
@@ -209,14 +212,15 @@ def process(
     `nested` says that a value of `params` holds tags itself: then, as in Argo, they are replaced in a second round.
     Paths of artifacts are left as marks (see pod.PATH_MARK). The template that comes back is shared: never write to it.
     """
-    filled = inputs
-    if inputs and _tagged(inputs):
-        filled = json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), params))
+    tagged = bool(inputs) and _tagged(inputs)
+    body = text_of(template)
+    if not tagged and "{{" not in body:
+        return shared_json(body), dict(inputs)
+    filled = json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), params)) if tagged else inputs
     values = dict(params)
     for parameter in filled.get("parameters", ()):
         if parameter.get("value") is not None:
             values[f"inputs.parameters.{parameter['name']}"] = parameter["value"]
-    body = text_of(template)
     if _ALL_INPUTS.search(body):
         values["inputs.parameters"] = gojson.dumps(filled.get("parameters", []), sort=False)
     for artifact in filled.get("artifacts", ()):
