@@ -130,22 +130,6 @@ def demonstrate(server: Server) -> None:
     _where_to_look(server.url, execution, operator)
 
 
-def cancel_what_runs(server: Server) -> None:
-    """Leave nothing running behind: the server itself would let it go on."""
-    if not server.works():
-        return
-    with contextlib.suppress(OrchestraError), Client(server.url) as client:
-        live = [one["id"] for one in client.executions(limit=1000) if one["state"] not in FINAL]
-        if live:
-            screen.note(f"Cancelling {len(live)} that still run")
-        for number in live:
-            with contextlib.suppress(OrchestraError):
-                client.cancel(number)
-        until = time.monotonic() + CANCEL_SECONDS
-        while any(client.execution(number)["state"] not in FINAL for number in live) and time.monotonic() < until:
-            time.sleep(0.2)
-
-
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Let TERM and HUP end the demonstration as Ctrl-C does."""
     raise KeyboardInterrupt
@@ -186,7 +170,8 @@ def _run(asked: argparse.Namespace, log: Path) -> int:
         server = stack.enter_context(Server(port=asked.port, env={"ORCHESTRA_AMDA_URL": amda}, log=log))
         with step(f"Starting Orchestra at {server.url}"):
             server.prepare()
-            stack.callback(cancel_what_runs, server)
+            # The server itself would let what runs go on, and a request may be under way when Ctrl-C comes.
+            stack.callback(server.cancel_all, seconds=CANCEL_SECONDS)
             server.start()
         demonstrate(server)
         if asked.exit:

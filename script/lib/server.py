@@ -147,23 +147,29 @@ class Server:
         if not self._events.empty():
             raise Refusal(self._events.get() or "Stopped.")
 
-    def works(self) -> bool:
-        """Whether both processes run."""
-        return all(process and process.poll() is None for process in (self.web, self.controller))
-
     def stop_on_signals(self) -> None:
         """Let Ctrl-C and TERM end `wait` instead of this process."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: self._events.put(""))
 
+    def cancel_all(self, *, seconds: float) -> None:
+        """End what runs and is queued, as long as the controller can do it; nothing can be asked any more."""
+        self._stop_web()
+        if self.controller and self.controller.poll() is None:
+            argv = [*processes.MANAGE, "cancel", "--all", "--wait", str(seconds)]
+            processes.start(argv, env=self._env).wait()
+
     def stop(self) -> None:
         """End the web process first, so that nothing more is asked, then the controller; what runs goes on."""
-        self._listener.close()
-        if self.web:
-            processes.stop(self.web, seconds=WEB_STOP_SECONDS)
+        self._stop_web()
         if self.controller:
             processes.stop(self.controller, seconds=CONTROLLER_STOP_SECONDS)
         self._lock.close()
+
+    def _stop_web(self) -> None:
+        self._listener.close()
+        if self.web:
+            processes.stop(self.web, seconds=WEB_STOP_SECONDS)
 
     def _gunicorn(self, descriptor: int) -> list[str]:
         # Threads, because following a log keeps a request open.
