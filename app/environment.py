@@ -9,7 +9,9 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-MAY_BE_ZERO = {"ORCHESTRA_CANCEL_GRACE", "ORCHESTRA_WORKFLOW_KEEP"}
+MAY_BE_ZERO = {
+    "ORCHESTRA_CANCEL_GRACE", "ORCHESTRA_WORKFLOW_KEEP", "ORCHESTRA_COLLECT_EVERY", "ORCHESTRA_COLLECT_AFTER",
+}  # fmt: skip
 YES_AND_NO = {"true", "false", "yes", "no", "on", "off", "1", "0", "y", "n", "ok"}
 DATABASES = ("sqlite", "postgres", "postgresql", "psql", "pgsql")
 WORDS = {int: "a whole number", float: "a number", bool: "true or false"}

@@ -157,6 +157,9 @@ BUILD_TIMEOUT = env.int("ORCHESTRA_BUILD_TIMEOUT", default=1800)  # s
 OUTPUT_MAX_BYTES = env.int("ORCHESTRA_OUTPUT_MAX_BYTES", default=20 * 2**30)  # of a node, and of each of its files
 WORKFLOW_KEEP = env.float("ORCHESTRA_WORKFLOW_KEEP", default=3600.0)  # s that the engine keeps a finished Workflow
 
+COLLECT_EVERY = env.float("ORCHESTRA_COLLECT_EVERY", default=86400.0)  # s between two collections; 0: none
+COLLECT_AFTER = env.float("ORCHESTRA_COLLECT_AFTER", default=604800.0)  # s that a leftover is kept
+
 SOURCE_LOCAL = env.bool("ORCHESTRA_SOURCE_LOCAL", default=True)  # file URLs and local folders may be registered
 SOURCE_MAX_BYTES = env.int("ORCHESTRA_SOURCE_MAX_BYTES", default=500 * 2**20)
 SOURCE_MAX_FILES = env.int("ORCHESTRA_SOURCE_MAX_FILES", default=20_000)

@@ -21,6 +21,7 @@ from app.engines import services as engines
 from app.engines.protocol import Engine, LostClaim, Observation, Refused
 from app.executions import collection, manifests, pruning
 from app.executions.endings import GONE, RETRY, Endings
+from app.executions.housekeeping import Housekeeper
 from app.executions.leases import Holder
 from app.executions.models import Attempt, Execution
 from app.executions.observations import observe
@@ -65,6 +66,7 @@ class Controller:
         self._cancels: dict[str, str] = {}
         self._written_at: dict[str, float] = {}
         self._late: dict[str, Observation] = {}
+        self._housekeeper = Housekeeper()
         self._pruning: Future[list[str]] | None = None
         self._tick_at = self._reconcile_at = self._prune_at = 0.0
 
@@ -175,6 +177,7 @@ class Controller:
         if now >= self._prune_at:
             self._prune_at = now + _PRUNE
             self.prune_now()
+        self._housekeeper.tick(now)
 
     def _drain(self) -> bool:
         with contextlib.suppress(BlockingIOError):

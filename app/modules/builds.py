@@ -31,6 +31,8 @@ __all__ = [
     "environment_digest",
     "grants",
     "staging",
+    "staging_prefix",
+    "uv_cache",
 ]
 
 GRANT = "build"  # the annotation `orchestra/grant` of the build's nodes
@@ -57,7 +59,7 @@ def build_request(build: Build) -> dict[str, Any]:
         "environments": str(settings.ENVIRONMENTS_DIR),
         "imports": _tried_imports(interpreter),
         "staging": str(staging(build)),
-        "uv_cache": str(_uv_cache()),
+        "uv_cache": str(uv_cache()),
     }
 
 
@@ -66,8 +68,14 @@ def staging(build: Build) -> Path:
 
     A hard link does not cross mounts, so both lie in the one folder that a build's nodes see as writable.
     """
-    installation = hashlib.sha256(str(settings.VAR).encode()).hexdigest()[:8]  # caches may be shared by several
-    return _shared() / "staging" / f"{installation}-{build.pk}"
+    prefix = staging_prefix()
+    return prefix.with_name(f"{prefix.name}{build.pk}")
+
+
+def staging_prefix() -> Path:
+    """What the staging folders of this installation begin with; a cache may be shared by several."""
+    installation = hashlib.sha256(str(settings.VAR).encode()).hexdigest()[:8]
+    return _shared() / "staging" / f"{installation}-"
 
 
 def grants(build: Build) -> dict[str, Grant]:
@@ -76,7 +84,7 @@ def grants(build: Build) -> dict[str, Grant]:
     interpreter = find(version.metadata["install"]["python_version"])
     environment = {name: os.environ[name] for name in settings.BUILD_ENVIRONMENT if os.environ.get(name)}
     named = [Path(environment[name]) for name in _LOCATIONS if name in environment]
-    for folder in (staging(build), _uv_cache(), settings.ENVIRONMENTS_DIR):
+    for folder in (staging(build), uv_cache(), settings.ENVIRONMENTS_DIR):
         folder.mkdir(parents=True, exist_ok=True)
     readonly = [
         Path(interpreter.base_prefix),
@@ -108,6 +116,8 @@ def build_passed(build: Build, *, report: Mapping[str, Any], staging: Path) -> E
     if digest != words.get("digest"):
         raise fault("report", "the build's environment is not the one that its lock makes; rebuild the module")
     _take_environment(staging / "environment", images.location(digest))
+    if build.version.environment is not None:
+        trees.touch(images.location(build.version.environment.digest))  # a run may be about to start in it
     _take(staging / "bytecode", trees.bytecode_location(build.version.tree_digest, interpreter.cache_tag))
     with transaction.atomic():
         environment = _environment(digest, interpreter, lock=lock, imports=imports)
@@ -154,7 +164,8 @@ def _shared() -> Path:
     return Path(settings.CACHE_DIR) / "builds"
 
 
-def _uv_cache() -> Path:
+def uv_cache() -> Path:
+    """The folder of downloaded and unpacked packages."""
     return _shared() / "uv"
 
 

@@ -17,6 +17,7 @@ PREFIX = "orchestra/"
 BUILDER = "orchestra/builder"
 PROGRAMS = Path(__file__).resolve().parent / "bin"  # orchestra-run, orchestra-build
 _SHORT = 16  # digits of a digest in a name
+IN_TEXT = re.compile(rf"orchestra/module:[0-9a-f]{{{_SHORT}}}-[0-9a-f]{{{_SHORT}}}")  # wherever one is named
 _NAME = re.compile(rf"orchestra/module:([0-9a-f]{{{_SHORT}}})-([0-9a-f]{{{_SHORT}}})")
 
 
@@ -32,6 +33,12 @@ def image(version: Version) -> str:
     if version.environment is None:
         raise UnknownImage(f"version {version.number} of {version.module.name} has no environment yet")
     return f"{PREFIX}module:{version.tree_digest[:_SHORT]}-{version.environment.digest[:_SHORT]}"
+
+
+def parts(name: str) -> tuple[str, str] | None:
+    """The beginnings of the tree's and the environment's digests in the name of a module's image; None for others."""
+    match = _NAME.fullmatch(name)
+    return (match[1], match[2]) if match else None
 
 
 def resolve_image(name: str) -> dict[str, Any]:

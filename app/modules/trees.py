@@ -9,7 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -21,8 +21,8 @@ LEFT_OUT = frozenset({
     ".git", ".hg", ".svn", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache",
     ".ipynb_checkpoints", "__MACOSX", ".DS_Store",
 })  # fmt: skip
-_INCOMING = ".incoming-"
-_STALE = 24 * 3600  # s; an unfinished folder this old belongs to nobody any more
+INCOMING = ".incoming-"
+STALE = 24 * 3600  # s; an unfinished folder this old belongs to nobody any more
 _CHUNK = 2**20
 
 
@@ -128,7 +128,7 @@ def incoming() -> Iterator[Path]:
     """A new folder beside the stored trees, removed at the end unless `store` has renamed it."""
     settings.TREES_DIR.mkdir(parents=True, exist_ok=True)
     _sweep()
-    folder = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=settings.TREES_DIR))
+    folder = Path(tempfile.mkdtemp(prefix=INCOMING, dir=settings.TREES_DIR))
     try:
         yield folder
     finally:
@@ -142,7 +142,7 @@ def store(folder: Path) -> str:
     """
     tree_digest = digest(folder)
     target = settings.TREES_DIR / tree_digest
-    if not target.is_dir():
+    if not touch(target):
         _protect(folder)
         try:
             folder.rename(target)
@@ -182,10 +182,20 @@ def digest(folder: Path) -> str:
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
+def touch(folder: Path) -> bool:
+    """Note that a stored folder is wanted now, which keeps it from being removed for a while; False if it is gone."""
+    try:
+        os.utime(folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def discard(folder: Path) -> None:
     """Remove a folder, also one that was made read-only; nothing is done if it is not there."""
     for parent, _, _ in os.walk(folder):
-        Path(parent).chmod(0o700)
+        with suppress(FileNotFoundError):  # somebody else removes it too
+            Path(parent).chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -210,9 +220,9 @@ def _protect(folder: Path) -> None:
 
 def _sweep() -> None:
     """Remove what a crash left unfinished."""
-    for folder in settings.TREES_DIR.glob(f"{_INCOMING}*"):
+    for folder in settings.TREES_DIR.glob(f"{INCOMING}*"):
         try:
-            if time.time() - folder.stat().st_mtime > _STALE:
+            if time.time() - folder.stat().st_mtime > STALE:
                 discard(folder)
         except FileNotFoundError:
             continue
