@@ -16,7 +16,7 @@ Template = Mapping[str, Any]
 
 def check(validation: Validation, path: str, template: Template, scope: set[str], outer: str) -> None:
     """Look at all tasks, each after those that it depends on."""
-    name, listed = template.get("name"), template["dag"].get("tasks") or ()
+    name, listed = template.get("name") or "", template["dag"].get("tasks") or ()
     where = f"{path}.dag.tasks"
     if not listed:
         validation.fail(where, f"templates.{name} must have at least one task")
@@ -25,7 +25,9 @@ def check(validation: Validation, path: str, template: Template, scope: set[str]
     if wrong:
         validation.fail(where, f"templates.{name} sorting failed: {wrong}")
         return
-    for number, message in names.check_list(listed, names.bad_field):
+    for number, message in names.check_list(
+        listed, lambda title: names.bad_field(names.settled(title, validation.known | scope))
+    ):
         validation.fail(f"{where}[{number}].name", f"templates.{name}.tasks{message}")
     needed = {task["name"]: tasks.dependencies(task) for task in listed}
     resolved = {}

@@ -99,8 +99,7 @@ def inputs(validation: Validation, path: str, template: Mapping[str, Any], kind:
             validation.fail(f"{path}.inputs.{sort}[{number}].name", f"templates.{name}.inputs.{sort}{message}")
     parameters = given.get("parameters") or ()
     scope |= {f"inputs.parameters.{item.get('name')}" for item in parameters}
-    if parameters:
-        scope.add("inputs.parameters")
+    scope.add("inputs.parameters")
     for number, artifact in enumerate(given.get("artifacts") or ()):
         own = f"inputs.artifacts.{artifact.get('name')}"
         where = f"{path}.inputs.artifacts[{number}]"
@@ -197,7 +196,7 @@ def _output_parameter(validation: Validation, path: str, name: str, parameter: M
 
 def targets(validation: Validation, path: str, template: Mapping[str, Any], scope: set[str]) -> None:
     """The targets of a dag are tasks of it."""
-    name, target = template.get("name"), template["dag"].get("target") or ""
+    name, target = template.get("name") or "", template["dag"].get("target") or ""
     for message in names.unresolved(target, scope, validation.known):
         validation.fail(f"{path}.dag.target", f"templates.{name}.targets {message}")
     known = {task.get("name") for task in template["dag"]["tasks"]}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from orchestra_engine.language import LanguageError, tags
+from orchestra_engine.language.expression_parser import identifiers
 
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
 _FIELD = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
@@ -22,6 +23,32 @@ ANY_ITEM, ANY_PARAMETER, ANY_ARTIFACT = "item.*", "workflow.outputs.parameters.*
 def has_tag(text: str) -> bool:
     """Whether a text holds a simple tag, so that its value is known at run time only."""
     return _TAG.search(text) is not None
+
+
+def filled(value: Any, values: Mapping[str, str]) -> Any:
+    """A value (any JSON) with what is known before the workflow runs put in; as it is if its tags are broken."""
+    text = json.dumps(value, ensure_ascii=False)
+    if "{{" not in text or not values:
+        return value
+    try:
+        return json.loads(tags.replace(text, values))
+    except ValueError:
+        return value
+
+
+def settled(name: str, known: Collection[str]) -> str:
+    """A name with `x` for each tag that will have a value; a tag that will not stays, and makes the name a bad one."""
+
+    def stands(tag: re.Match[str]) -> str:
+        if tag[1][:1] != "=":
+            return "x" if tag[1] in known else tag[0]
+        try:
+            needed = [name for name in identifiers(tag[1][1:]) if "." in name]
+        except LanguageError:
+            return tag[0]
+        return "x" if all(name in known or name.startswith("sprig.") for name in needed) else tag[0]
+
+    return re.sub(r"{{\s*([^{}]*?)\s*}}", stands, name)
 
 
 def bad_parameter(name: str) -> str:

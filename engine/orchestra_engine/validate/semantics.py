@@ -51,6 +51,8 @@ class Validation:
         self._prefixes: list[str] = []
         self._said: set[tuple[str, str]] = set()
         self._depth = 0
+        self.values: dict[str, str] = {}
+        self._later: set[str] = set()
         self.templates: dict[str, tuple[str, Template]] = {}
         self._add_templates(self.spec, "spec", "")
 
@@ -134,7 +136,13 @@ class Validation:
         parameters = arguments.get("parameters") or ()
         if parameters:
             self.known |= {"workflow.parameters", "workflow.parameters.json"}
-        self.known |= {f"workflow.parameters.{item['name']}" for item in parameters if item.get("name")}
+        for item in parameters:
+            name = f"workflow.parameters.{item.get('name')}"
+            self.known.add(name)
+            if isinstance(item.get("value"), str) and item["value"]:
+                self.values[name] = item["value"]
+            else:
+                self._later.add(name)
         metadata = self.workflow.get("metadata") or {}
         extra = self.spec.get("workflowMetadata") or {}
         for kind, sources in (("annotations", ("annotations",)), ("labels", ("labels", "labelsFrom"))):
@@ -191,19 +199,23 @@ class Validation:
 
     def _resolve(self, path: str, holder: Mapping[str, Any], scope: str) -> tuple[str, Template, str] | None:
         inline, name = holder.get("inline"), holder.get("template") or ""
-        if inline is not None:
+        if inline is not None and (not name or scope + name in self.templates):
             return f"{path}.inline", inline, scope
         if holder.get("templateRef") is None:
             if name and scope + name in self.templates:
                 return (*self.templates[scope + name], scope)
-            if not names.has_tag(name):
+            if not (name and self.unsettled(name)):
                 where = path if path in ("spec.entrypoint", "spec.onExit") else f"{path}.template"
-                self.fail(where, f"template name '{name}' undefined")
+                self.fail(where, f"template name '{name}' undefined" if name else "failed to get a template")
             return None
         if name:
             self.fail(f"{path}.template", "template name cannot be specified with templateRef")
             return None
         return self._refer(path, holder["templateRef"])
+
+    def unsettled(self, text: str) -> bool:
+        """Whether a text has tags, and all of them are the workflow's parameters whose values come later."""
+        return "{{" in text and "{{" not in names.settled(text, self._later)
 
     def _refer(self, path: str, reference: Mapping[str, Any]) -> tuple[str, Template, str] | None:
         base, name = reference.get("name") or "", reference.get("template") or ""
@@ -228,9 +240,15 @@ class Validation:
         if arguments is not None:
             with self.within(f"templates.{name} "):
                 self._supplied(path, template, arguments)
-        if name and outer + name in self.seen:
+        # An inline template is looked at in full without arguments, just before.
+        if outer + name in self.seen if name else arguments is not None:
             return
         self.seen.add(outer + name)
+        values = {**self.values, **self._given(template, arguments)}
+        if kind in ("steps", "dag"):
+            template = names.filled(template, values)
+        elif any("{{" in value for value in values.values()):
+            template = names.filled(template, {name: value for name, value in values.items() if "{{" in value})
         if kind == "steps":
             steps.check(self, path, template, scope, outer)
         elif kind == "dag":
@@ -238,6 +256,17 @@ class Validation:
         else:
             leaves.leaf(self, path, template, kind, scope)
         leaves.outputs(self, path, template, kind, scope)
+
+    def _given(self, template: Template, arguments: Arguments) -> dict[str, str]:
+        """The values of the entrypoint's inputs; of other templates Argo looks at the inputs without any."""
+        found = {}
+        given = {item.get("name"): item.get("value") for item in (arguments or {}).get("parameters") or ()}
+        for parameter in (template.get("inputs") or {}).get("parameters") or () if arguments is not None else ():
+            values = (given.get(parameter["name"]), parameter.get("value"), parameter.get("default"))
+            value = next((one for one in values if one is not None), None)
+            if isinstance(value, str):
+                found[f"inputs.parameters.{parameter['name']}"] = value
+        return found
 
     def _supplied(self, path: str, template: Template, arguments: Mapping[str, Any]) -> None:
         given = {item.get("name"): item for item in arguments.get("parameters") or ()}

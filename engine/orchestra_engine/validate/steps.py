@@ -16,7 +16,7 @@ Template = Mapping[str, Any]
 
 def check(validation: Validation, path: str, template: Template, scope: set[str], outer: str) -> None:
     """Look at all groups of steps, in Argo's order."""
-    name, seen = template.get("name"), set()
+    name, seen = template.get("name") or "", set()
     for group, steps in enumerate(template.get("steps") or ()):
         for number, step in enumerate(steps):
             where = f"{path}.steps[{group}][{number}]"
@@ -27,7 +27,7 @@ def check(validation: Validation, path: str, template: Template, scope: set[str]
                 continue
             if title in seen:
                 validation.fail(f"{where}.name", f"{label}.name '{title}' is not unique")
-            elif not names.has_tag(title) and (wrong := names.bad_field(title)):
+            elif wrong := names.bad_field(names.settled(title, validation.known | scope)):
                 validation.fail(f"{where}.name", f"{label}.name '{title}' is invalid: {wrong}")
             seen.add(title)
             scope.add(f"steps.{title}.status")
