@@ -55,11 +55,8 @@ def test_a_template_beside_an_inline_one_has_to_exist() -> None:
 
 
 def test_a_value_with_a_tag_that_leads_nowhere_is_refused() -> None:
-    inputs = [{"name": "q", "value": "{{workflow.parameters.p}}"}]
-    step = {"template": "ok", "when": "{{inputs.parameters.q}} == x"}
-    assert message(step, value="{{workflow.labels.none}}", inputs=inputs).endswith(
-        "failed to resolve {{workflow.labels.none}}"
-    )
+    said = message({"template": "ok", "when": "{{workflow.parameters.p}} == x"}, value="{{workflow.labels.none}}")
+    assert said == "templates.main.steps failed to resolve {{workflow.labels.none}}"
 
 
 @pytest.mark.parametrize(
