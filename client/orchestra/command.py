@@ -373,6 +373,6 @@ def main() -> None:
     code = guarded(app)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # its reader, its terminal or the room on its disk is gone
         sys.stdout = None
     sys.exit(code)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 STATE_STYLES = {
     "SUCCEEDED": "green",
@@ -48,13 +48,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(text, style=STATE_STYLES.get(text, "")) for text in map(shown, row)))
-    to = console()
-    if to.is_terminal:
-        to.print(grid)
+    draw(grid, on=console())
+
+
+def draw(what: RenderableType, *, on: Console) -> None:
+    """Draw something; where no terminal is, without the blanks that end its lines."""
+    if on.is_terminal:
+        on.print(what)
         return
-    with to.capture() as text:
-        to.print(grid)
-    print("\n".join(line.rstrip() for line in text.get().splitlines()))
+    with on.capture() as text:
+        on.print(what)
+    print("\n".join(line.rstrip() for line in text.get().splitlines()), file=on.file)
 
 
 def fields(pairs: Mapping[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -239,8 +240,22 @@ def at(folder: Path) -> Iterator[Folder]:
         raise typer.Exit(USAGE) from None
     except DeskError as error:
         desk.fail(str(error))
+    except BrokenPipeError:
+        raise
+    except PermissionError as error:
+        desk.fail(f"{error.filename or folder}: {error.strerror}. {_whose(folder)}")
     except OSError as error:
         desk.fail(f"{error.filename or folder}: {error.strerror or error}")
+
+
+def _whose(folder: Path) -> str:
+    """What to do where a folder cannot be used."""
+    try:
+        owner = folder.stat().st_uid
+    except OSError:
+        return "Use a folder of your own with --folder."
+    other = f"{folder} belongs to user {owner}, not to you ({os.getuid()}); use" if owner != os.getuid() else "Use"
+    return f"{other} a folder of your own with --folder."
 
 
 def pairs(given: Sequence[str] | None) -> dict[str, str]:

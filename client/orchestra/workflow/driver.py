@@ -19,7 +19,8 @@ _LOOK_SECONDS = 0.2  # between two looks at what another command runs
 
 
 class Interrupts:
-    """Counts Ctrl-C and SIGTERM instead of ending the process; its descriptor is readable after one."""
+    """Counts Ctrl-C, SIGTERM and the end of the terminal (unless that is ignored, as `nohup` has it) instead of ending
+    the process; its descriptor is readable after one."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -31,7 +32,8 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+        for number in (signal.SIGINT, signal.SIGTERM, *hangup):
             self._before[number] = signal.signal(number, self._note)
         return self
 

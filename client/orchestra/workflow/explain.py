@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,8 +34,9 @@ def explain(folder: Folder, file: str, *, parameters: Mapping[str, str], sandbox
     templates = {manifest.object_name(one): one for one in reversed(known)}
     notes = _refuse_faults(read, workflow, templates, {*cluster.secrets(), *_secrets(read)})
     place = folder.path.absolute()
+    near = place if place.is_dir() else place.parent
     try:
-        kind = choose(sandbox, place if place.is_dir() else place.parent)
+        kind = choose(sandbox, near if os.access(near, os.W_OK) else Path(tempfile.gettempdir()))
     except RuntimeError as error:
         raise DeskError(str(error)) from None
     with tempfile.TemporaryDirectory() as links:

@@ -95,8 +95,8 @@ class Folder:
         if self._lock >= 0:
             return True
         try:
-            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+            lock = os.open(self.path / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, PermissionError):  # another's folder may still be looked at
             return False
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -115,7 +115,7 @@ class Folder:
         """Where the engine of the folder runs nodes; empty if that is not known."""
         try:
             return (self.path / ".lock").read_text()
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return ""
 
     def leave(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from orchestra import screen
 from orchestra.workflow import tree
 from orchestra.workflow.folder import DeskError, Folder, Json
+from orchestra.workflow.status_file import whole
 from orchestra.workflow.view import LogReader, picture, reasons, verdict
 
 _LOOK_SECONDS = 0.2
@@ -56,10 +57,10 @@ def show(folder: Folder, name: str, *, as_json: bool) -> None:
     """Print a workflow's tree, why it failed, and what it gave out. Raises DeskError."""
     workflow = folder.workflow(name)
     if as_json:
-        status = {key: value for key, value in (workflow.get("status") or {}).items() if key != "orchestra"}
-        screen.print_json({**workflow, "status": status})
+        screen.print_json(whole(workflow))
         return
-    screen.console().print(picture(workflow, encoding=sys.stdout.encoding))
+    console = screen.console()
+    screen.draw(picture(workflow, width=console.width, encoding=sys.stdout.encoding), on=console)
     for text in reasons(workflow, LogReader(folder.path)):
         print(text)
     for heading, value in _outputs(folder, workflow):

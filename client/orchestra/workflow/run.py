@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TextIO
 
 from orchestra import desk
 from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
 from orchestra.workflow import manifest, tree
 from orchestra.workflow.driver import Driver, Interrupts
-from orchestra.workflow.folder import DeskError, Folder, Json, write_json
+from orchestra.workflow.folder import DeskError, Folder, Json
+from orchestra.workflow.status_file import check_writable, write_status
 from orchestra.workflow.view import LogReader, View
 
 _TICK_SECONDS = 0.5  # between two drawings of growing durations
@@ -74,14 +72,6 @@ def _check(folder: Folder, read: manifest.Manifest, workflow: Json, objects: Seq
     refused = [fault for fault in faults if fault.kind == "refused"]
     if refused:
         raise manifest.BadManifest(read.lines(refused))
-
-
-def check_writable(file: str) -> None:
-    """Raises DeskError if a file cannot be written, before hours have gone into what should be in it."""
-    if file and file != desk.STDIN:
-        place = Path(file)
-        if not place.parent.is_dir() or place.is_dir() or not os.access(place.parent, os.W_OK):
-            raise DeskError(f"--status-out {file}: it cannot be written there")
 
 
 @contextlib.contextmanager
@@ -175,30 +165,3 @@ def current(driver: Driver, name: str) -> Json:
     if workflow is None:
         raise DeskError(f"the workflow {name} is gone: somebody has deleted it")
     return workflow
-
-
-def write_status(file: str, workflow: Json) -> None:
-    """Write the whole workflow with its status: YAML if the name ends so, else JSON; `-` is standard output."""
-    if not file:
-        return
-    status = {key: value for key, value in (workflow.get("status") or {}).items() if key != "orchestra"}
-    whole: dict[str, Any] = {**workflow, "status": status}
-    if file == desk.STDIN:
-        _print(whole, sys.stdout)
-    elif file.endswith((".yaml", ".yml")):
-        import yaml
-
-        place = Path(file)
-        temporary = place.with_name(f".{place.name}.{os.getpid()}")
-        temporary.write_text(yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        temporary.rename(place)
-    else:
-        write_json(Path(file), whole)
-
-
-def _print(value: Json, out: TextIO) -> None:
-    import json
-
-    json.dump(value, out, indent=2)
-    out.write("\n")
-    out.flush()

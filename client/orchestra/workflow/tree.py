@@ -20,7 +20,7 @@ STYLES = {
     "Failed": "red",
     "Error": "bold red",
 }
-_HIDDEN = ("StepGroup",)
+_STOPPED = "workflow shutdown with strategy"  # the message that Argo gives what a stop ended
 
 
 @dataclass
@@ -31,8 +31,9 @@ class Branch:
     below: list[Branch] = field(default_factory=list)
 
     @property
-    def phase(self) -> str:
-        return str(self.node.get("phase") or "Pending")
+    def group(self) -> bool:
+        """Whether it is a group of steps, which run side by side."""
+        return self.node.get("type") == "StepGroup"
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,22 @@ class Symbols:
 
     phases: Mapping[str, str]
     lines: Mapping[int, int]
+    waiting: str  # of a suspend node that waits
+
+    def of(self, node: Json) -> str:
+        """The symbol of a node."""
+        phase = str(node.get("phase") or "Pending")
+        return self.waiting if (node.get("type"), phase) == ("Suspend", "Running") else self.phases.get(phase, "?")
 
 
-FINE = Symbols(dict(zip(PHASES, "◷●✔○○✖⚠", strict=True)), {})
-PLAIN = Symbols(dict(zip(PHASES, ".>+--x!", strict=True)), str.maketrans("│├└─", "||`-"))
+FINE = Symbols(dict(zip(PHASES, "◷●✔○○✖⚠", strict=True)), {}, "ǁ")
+PLAIN = Symbols(dict(zip(PHASES, ".>+--x!", strict=True)), str.maketrans("│├└┬─", "||`+-"), "=")
 
 
 def symbols(encoding: str | None) -> Symbols:
     """The symbols that an encoding has."""
     try:
-        "".join(FINE.phases.values()).encode(encoding or "ascii")
+        "".join((*FINE.phases.values(), FINE.waiting, "├└┬")).encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return PLAIN
     return FINE
@@ -79,7 +86,7 @@ def finished(workflow: Mapping[str, object]) -> bool:
 def branches(workflow: Json) -> list[Branch]:
     """The nodes of a workflow as trees: its entrypoint, then exit handler and hooks."""
     nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
-    shown = {ident: Branch(node) for ident, node in nodes.items() if node.get("type") not in _HIDDEN}
+    shown = {ident: Branch(node) for ident, node in nodes.items()}
     by_name = {node.get("name", ""): ident for ident, node in nodes.items()}
     tops = []
     for ident, branch in shown.items():
@@ -88,17 +95,21 @@ def branches(workflow: Json) -> list[Branch]:
             shown[parent].below.append(branch)
         else:
             tops.append(branch)
-    return tops
+    return [each for top in tops for each in _visible(top)]
 
 
 def _parent(node: Json, nodes: Mapping[str, Json], by_name: Mapping[str, str]) -> str | None:
-    """The node that another is shown below: its retry, its loop, else its boundary."""
+    """The node that another is shown below: its retry, its loop, its group of steps, else its boundary."""
     name = str(node.get("name", ""))
     if name.endswith(")"):
         start = by_name.get(name[: _opening(name)])
         if start is not None and nodes[start].get("type") in ("Retry", "TaskGroup"):
             return start
-    return node.get("boundaryID") or None
+    boundary = str(node.get("boundaryID") or "")
+    around = str(nodes.get(boundary, {}).get("name", ""))
+    if node.get("type") != "StepGroup" and name.startswith(f"{around}["):
+        return by_name.get(name[: name.find("]", len(around)) + 1], boundary)
+    return boundary or None
 
 
 def _opening(name: str) -> int:
@@ -106,18 +117,47 @@ def _opening(name: str) -> int:
     return name.rindex("(") if "(" in name else len(name)
 
 
+def _visible(branch: Branch) -> list[Branch]:
+    """A branch as Argo draws it: no empty group of steps, and of a retry whose first attempt will do that attempt."""
+    branch.below = [each for below in branch.below for each in _visible(below)]
+    if branch.group and not branch.below:
+        return []
+    alone = branch.node.get("type") == "Retry" and len(branch.below) == 1 and not branch.node.get("message")
+    return branch.below if alone else [branch]
+
+
 def rows(tops: list[Branch]) -> Iterator[Row]:
-    """The lines of the trees, from top to bottom."""
+    """The lines of the trees, from top to bottom. A group of steps has no line of its own: its steps fork."""
     for top in tops:
         yield Row("", top.node, not top.below)
-        yield from _rows(top, "")
+        yield from _rows(top.below, "")
 
 
-def _rows(branch: Branch, indent: str) -> Iterator[Row]:
-    for number, child in enumerate(branch.below):
-        last = number == len(branch.below) - 1
-        yield Row(f"{indent}{'└─' if last else '├─'}", child.node, not child.below)
-        yield from _rows(child, f"{indent}{'  ' if last else '│ '}")
+def _rows(branches: list[Branch], indent: str) -> Iterator[Row]:
+    for number, branch in enumerate(branches):
+        last = number == len(branches) - 1
+        here, beneath = f"{indent}{'└─' if last else '├─'}", f"{indent}{'  ' if last else '│ '}"
+        if branch.group:
+            yield from _fork(branch.below, here, beneath)
+        else:
+            yield Row(here, branch.node, not branch.below)
+            yield from _rows(branch.below, beneath)
+
+
+def _fork(branches: list[Branch], first: str, indent: str) -> Iterator[Row]:
+    """The steps of one group: `first` stands before the first one, `indent` before the others."""
+    for number, branch in enumerate(branches):
+        last = number == len(branches) - 1
+        fork = "──" if last else "┬─"
+        here = f"{first}{fork}" if number == 0 else f"{indent}{'└─' if last else '├─'}"
+        yield Row(here, branch.node, not branch.below)
+        yield from _rows(branch.below, f"{indent}{'  ' if last else '│ '}")
+
+
+def template_of(node: Json) -> str:
+    """What a node ran, as Argo shows it: a template, or `workflow template/template`."""
+    reference = node.get("templateRef") or {}
+    return f"{reference.get('name')}/{reference.get('template')}" if reference else str(node.get("templateName") or "")
 
 
 def leaves(workflow: Json) -> list[Json]:
@@ -127,12 +167,14 @@ def leaves(workflow: Json) -> list[Json]:
 
 
 def failing(workflow: Json) -> list[Json]:
-    """The pods that failed, but for attempts of what succeeded later."""
+    """The pods that failed of themselves (no stop ended them), but for attempts that others came after."""
     nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
     by_name = {node.get("name", ""): node for node in nodes.values()}
     found = []
     for node in nodes.values():
         if node.get("type") != "Pod" or node.get("phase") not in UNHAPPY:
+            continue
+        if str(node.get("message") or "").startswith(_STOPPED):
             continue
         if (node.get("nodeFlag") or {}).get("retried"):
             name = str(node["name"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,41 +25,55 @@ LAST_LINES = 10
 _LOG_BYTES = 65_536
 _MOST_LOGS = 3
 _LEAST_SECONDS = 0.1  # between two drawings
+_NARROW = 60  # columns of a screen that has no room for names of templates
+_NO_CURSOR = ("dumb", "unknown")  # values of TERM: terminals on which nothing can be drawn anew
 _AROUND = 8  # lines of a screen that are not the tree
 
 
 class View:
     """Shows a workflow while it runs. `out` is where; on a terminal a tree is drawn again and again, elsewhere each
-    change of a node is a line."""
+    change of a node is a line. Where nobody can read it any more (a closed terminal or pipe, a full disk) it is silent.
+    """
 
     def __init__(self, out: TextIO, *, live: bool | None = None) -> None:
-        self.live = out.isatty() if live is None else live
+        self.live = out.isatty() and os.environ.get("TERM") not in _NO_CURSOR if live is None else live
         self._out = out
         self._live: Live | None = None
         self._said: dict[str, tuple[str, str]] = {}
         self._drawn = 0.0
-
-    @property
-    def ticking(self) -> bool:
-        """Whether durations are shown that grow while nothing happens."""
-        return self.live
+        self._silent = False
 
     def __enter__(self) -> Self:
         if self.live:
             from rich.live import Live
 
             self._live = Live(console=self._console(), auto_refresh=False, transient=True)
-            self._live.start()
+            self._safely(self._live.start)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live is not None:
-            self._live.stop()
+            self._safely(self._live.stop)
 
     def _console(self) -> Console:
         from rich.console import Console
 
         return Console(file=self._out, highlight=False, width=None if self._out.isatty() else 200)
+
+    def _safely(self, write: Callable[[], object]) -> None:
+        """Write, or be silent from now on: what runs does not end because its words are not heard."""
+        if self._silent:
+            return
+        try:
+            write()
+        except (OSError, SystemExit) as error:  # rich turns a broken pipe into SystemExit
+            self._silent = True
+            if isinstance(error, OSError) and error.errno not in (errno.EPIPE, errno.EIO):
+                with contextlib.suppress(OSError):
+                    screen.note(f"The output cannot be written ({error.strerror}); the workflow goes on.")
+
+    def _print(self, text: str) -> None:
+        self._safely(lambda: print(text, file=self._out, flush=True))
 
     def show(self, workflow: Json) -> None:
         """Show how far the workflow is."""
@@ -64,37 +81,39 @@ class View:
             self._lines(workflow)
         elif self._live is not None and time.monotonic() >= self._drawn + _LEAST_SECONDS:
             self._drawn = time.monotonic()
-            height = self._live.console.height
-            self._live.update(picture(workflow, height=height, encoding=self._out.encoding), refresh=True)
+            live, size = self._live, self._live.console.size
+            drawing = picture(workflow, height=size.height, width=size.width, encoding=self._out.encoding)
+            self._safely(lambda: live.update(drawing, refresh=True))
 
     def _lines(self, workflow: Json) -> None:
         for node in tree.leaves(workflow):
             state = (str(node.get("phase") or "Pending"), str(node.get("message") or ""))
-            if self._said.get(node["id"], ("Pending", "")) == state:
-                continue
-            self._said[node["id"]] = state
-            print(screen.shown(_line(node, state)), file=self._out, flush=True)
+            if self._said.get(node["id"], ("Pending", "")) != state:
+                self._said[node["id"]] = state
+                self._print(screen.shown(_line(node, state)))
 
     def say(self, text: str) -> None:
         """A sentence among what is shown."""
         if self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(text))
+            live = self._live
+            self._safely(lambda: live.console.print(Text(text)))
         else:
-            print(text, file=self._out, flush=True)
+            self._print(text)
 
     def end(self, workflow: Json, logs: LogReader) -> None:
         """The last state: the whole tree (on a terminal), the last lines of what failed, and how it ended."""
         if self._live is not None:
-            self._live.stop()
+            self._safely(self._live.stop)
             self._live = None
-        console = self._console()
         if self.live:
-            console.print(picture(workflow, encoding=self._out.encoding))
+            console = self._console()
+            drawing = picture(workflow, width=console.width, encoding=self._out.encoding)
+            self._safely(lambda: screen.draw(drawing, on=console))
         for text in reasons(workflow, logs):
-            print(text, file=self._out)
-        print(screen.shown(verdict(workflow)), file=self._out, flush=True)
+            self._print(text)
+        self._print(screen.shown(verdict(workflow)))
 
 
 class LogReader:
@@ -130,13 +149,13 @@ def tail(path: Path) -> list[str]:
 
 def _line(node: Json, state: tuple[str, str]) -> str:
     took = tree.duration(node, datetime.now(UTC)) if state[0] in tree.FINAL and node.get("type") == "Pod" else ""
-    when = datetime.now().strftime("%H:%M:%S")
+    when = datetime.now(UTC).strftime("%H:%M:%SZ")
     parts = [when, f"{state[0]:<9}", str(node.get("name")), f"({took})" if took else "", state[1]]
     return "  ".join(part for part in parts if part)
 
 
 def reasons(workflow: Json, logs: LogReader) -> Iterator[str]:
-    """Why a workflow failed: the nodes that did, each with its last lines."""
+    """Why a workflow failed: the nodes that did of themselves, each with its last lines."""
     failing = tree.failing(workflow)
     for node in failing[:_MOST_LOGS]:
         lines = logs.last_lines(workflow, node)
@@ -147,20 +166,22 @@ def reasons(workflow: Json, logs: LogReader) -> Iterator[str]:
 
 
 def verdict(workflow: Json) -> str:
-    """How a workflow ended, or how far it is, in one line."""
+    """How a workflow ended, or how far it is, in one line; a message that `reasons` told is not told again."""
     status = workflow.get("status") or {}
     took = tree.duration(status, datetime.now(UTC))
-    message = f": {status['message']}" if status.get("message") else ""
+    told = [node.get("message") for node in tree.failing(workflow)[:_MOST_LOGS]]
+    message = f": {status['message']}" if status.get("message") and status["message"] not in told else ""
     return f"{workflow['metadata']['name']} {tree.phase_of(workflow)}{f' after {took}' if took else ''}{message}"
 
 
-def picture(workflow: Json, *, height: int | None = None, encoding: str | None = "utf-8") -> RenderableType:
+def picture(
+    workflow: Json, *, height: int | None = None, width: int | None = None, encoding: str | None = "utf-8"
+) -> RenderableType:
     """The workflow as a drawing; with a height, what is not finished or went wrong comes first.
 
-    `encoding` is that of where it is shown: not all have the symbols.
+    `width` and `encoding` are those of where it is shown: not all have the room or the symbols.
     """
     from rich.console import Group
-    from rich.table import Table
 
     now = datetime.now(UTC)
     status = workflow.get("status") or {}
@@ -168,16 +189,31 @@ def picture(workflow: Json, *, height: int | None = None, encoding: str | None =
     left = 0
     if height is not None and len(lines) > max(1, height - _AROUND):
         lines, left = _fitting(lines, max(1, height - _AROUND))
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("STEP", "TEMPLATE", "DURATION", "MESSAGE"):
-        grid.add_column(column, overflow="ellipsis", no_wrap=height is not None)
-    symbols = tree.symbols(encoding)
-    for row in lines:
-        template = row.node.get("templateName") or (row.node.get("templateRef") or {}).get("template") or ""
-        message = str(row.node.get("message") or "")
-        grid.add_row(_step(row, symbols), _text(template), tree.duration(row.node, now), _text(message))
+    templates = width is None or width >= _NARROW
+    grid = _grid(lines, now, tree.symbols(encoding), templates=templates, one_line=height is not None)
     head = _head(workflow, status, now)
     return Group(head, grid, _text(f"… and {left} more nodes")) if left else Group(head, grid)
+
+
+def _grid(
+    lines: list[tree.Row], now: datetime, symbols: tree.Symbols, *, templates: bool, one_line: bool
+) -> RenderableType:
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("STEP", overflow="ellipsis", no_wrap=True)
+    if templates:
+        grid.add_column("TEMPLATE", overflow="ellipsis", no_wrap=True)
+    grid.add_column("DURATION", no_wrap=True)
+    grid.add_column("MESSAGE", overflow="ellipsis", no_wrap=one_line)
+    for number, row in enumerate(lines):
+        if number and not row.indent:
+            grid.add_row()
+        cells = [_step(row, symbols)]
+        if templates:
+            cells.append(_text(tree.template_of(row.node)))
+        grid.add_row(*cells, tree.duration(row.node, now), _text(str(row.node.get("message") or "")))
+    return grid
 
 
 def _fitting(lines: list[tree.Row], room: int) -> tuple[list[tree.Row], int]:
@@ -198,7 +234,7 @@ def _step(row: tree.Row, symbols: tree.Symbols) -> Text:
     name = str(row.node.get("displayName") or row.node.get("name"))
     return Text.assemble(
         (row.indent.translate(symbols.lines), "dim"),
-        (symbols.phases.get(phase, "?"), tree.STYLES.get(phase, "")),
+        (symbols.of(row.node), tree.STYLES.get(phase, "")),
         " ",
         screen.shown(name),
     )

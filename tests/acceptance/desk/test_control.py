@@ -70,11 +70,12 @@ def test_ctrl_c_twice_terminates_without_the_exit_handler(desk: Desk, marker: st
     assert alive(marker) == []
 
 
-def test_a_terminated_command_stops_its_workflow_too(desk: Desk, marker: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["terminated", "terminal closed"])
+def test_a_command_that_is_ended_stops_its_workflow_too(desk: Desk, marker: str, number: signal.Signals) -> None:
     desk.write(long(marker))
     command = desk.start("workflow", "run", "w.yaml")
     desk.wait(lambda: "ready" in desk.log("w"), "the program's first line")
-    command.send_signal(signal.SIGTERM)
+    command.send_signal(number)
     desk.end(command)
     assert desk.phases() == {"w": "Failed", "w.onExit": "Succeeded"}
     assert alive(marker) == []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.acceptance.desk.command import HEAD, Desk, manifest, shell
+from tests.acceptance.desk.command import HEAD, PATIENCE, Desk, manifest, shell
 
 GOOD = manifest(shell("main", "echo hello"))
 BAD = manifest(shell("main", "for i in $(seq 30); do echo line $i; done; exit 3"))
@@ -63,6 +65,42 @@ def test_a_status_file_that_cannot_be_written_is_said_before_anything_runs(desk:
     assert result.returncode == 2
     assert "no/such/folder.json" in result.stderr
     assert not (desk.folder / ".orchestra").exists()
+
+
+def test_a_device_or_pipe_for_the_status_is_written_to_and_not_replaced(desk: Desk, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    assert desk.call("workflow", "run", desk.write(GOOD), "--status-out", "pipe").returncode == 0
+    out, _ = reader.communicate(timeout=PATIENCE)
+    assert json.loads(out)["status"]["phase"] == "Succeeded"
+    assert pipe.is_fifo()
+    full = desk.call("workflow", "run", "w.yaml", "--status-out", "/dev/full")
+    assert full.returncode == 2
+    assert "--status-out /dev/full: No space left on device" in full.stderr
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_status_file_is_replaced_through_a_link_and_has_the_usual_permissions(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("below/real.json")
+    (tmp_path / "usual").touch()
+    assert desk.call("workflow", "run", desk.write(GOOD), "--status-out", "link.json").returncode == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "below" / "real.json").read_text())["status"]["phase"] == "Succeeded"
+    assert (tmp_path / "below" / "real.json").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_reader_that_went_away_does_not_end_the_workflow(desk: Desk) -> None:
+    steps = "  - name: main\n    steps: [[{name: a, template: t}], [{name: b, template: t}]]\n"
+    desk.write(manifest(steps + shell("t", "sleep 0.3; echo done")))
+    command = desk.start("workflow", "run", "w.yaml")
+    assert command.stdout is not None
+    command.stdout.readline()
+    command.stdout.close()
+    assert command.wait(timeout=PATIENCE) == 0
+    assert desk.log("w[1].b") == "done\n"
 
 
 def test_parameters_are_given_on_the_command_line(desk: Desk) -> None:
@@ -196,3 +234,29 @@ def test_on_a_terminal_the_tree_is_drawn(desk: Desk) -> None:
     assert "STEP" in text
     assert "✖ w" in text
     assert "w Failed after" in text.splitlines()[-1]
+
+
+def test_a_reader_of_logs_may_go_away(desk: Desk) -> None:
+    assert desk.call("workflow", "run", desk.write(manifest(shell("main", "seq 300000")))).returncode == 0
+    logs = desk.start("workflow", "logs", "w")
+    assert logs.stdout is not None
+    assert logs.stdout.readline() == "1\n"
+    logs.stdout.close()
+    assert logs.wait(timeout=PATIENCE) == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+def test_a_folder_of_somebody_else_can_be_looked_at_and_says_what_to_do(desk: Desk, tmp_path: Path) -> None:
+    assert desk.call("workflow", "run", desk.write(GOOD)).returncode == 0
+    place = tmp_path / ".orchestra"
+    (place / ".lock").chmod(0)
+    place.chmod(0o500)
+    try:
+        assert "w " in desk.call("workflow", "list").stdout
+        assert desk.call("workflow", "explain", "w.yaml").returncode == 0
+        refused = desk.call("workflow", "run", "w.yaml")
+    finally:
+        place.chmod(0o700)
+        (place / ".lock").chmod(0o600)
+    assert refused.returncode == 2
+    assert "Permission denied. Use a folder of your own with --folder." in refused.stderr

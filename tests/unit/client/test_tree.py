@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from orchestra.workflow import tree
-from orchestra.workflow.view import LogReader, picture, reasons, verdict
+from orchestra.workflow.view import LogReader, View, picture, reasons, verdict
 from rich.console import Console
 
 NOW = datetime(2001, 3, 28, 12, 0, 0, tzinfo=UTC)
@@ -44,9 +46,37 @@ NESTED = workflow(
 )
 
 
+def lines(found: dict[str, Any]) -> list[str]:
+    return [f"{row.indent}{row.node['displayName']}" for row in tree.rows(tree.branches(found))]
+
+
 def test_nodes_hang_below_their_loop_their_retry_and_their_boundary() -> None:
-    rows = [f"{row.indent}{row.node['displayName']}" for row in tree.rows(tree.branches(NESTED))]
-    assert rows == ["w", "├─a", "│ └─a(0:x)", "│   ├─a(0:x)(0)", "│   └─a(0:x)(1)", "└─b", "  └─c", "onExit"]
+    assert lines(NESTED) == [
+        "w",
+        "└─┬─a",
+        "  │ └─a(0:x)",
+        "  │   ├─a(0:x)(0)",
+        "  │   └─a(0:x)(1)",
+        "  └─b",
+        "    └─c",
+        "onExit",
+    ]
+
+
+def test_steps_that_run_side_by_side_fork_and_those_that_follow_do_not() -> None:
+    found = workflow(
+        node("w", "Steps"),
+        *(node(f"w[{group}]", "StepGroup", boundaryID="id-w") for group in range(4)),
+        *(node(name, "Pod", boundaryID="id-w") for name in ("w[0].a", "w[1].b", "w[1].c", "w[1].d", "w[3].e")),
+    )
+    assert lines(found) == ["w", "├───a", "├─┬─b", "│ ├─c", "│ └─d", "└───e"]
+
+
+def test_a_retry_whose_first_attempt_did_is_that_attempt() -> None:
+    once = workflow(node("w", "Retry"), node("w(0)", "Pod", nodeFlag={"retried": True}))
+    assert lines(once) == ["w(0)"]
+    waiting = workflow(node("w", "Retry", message="Backoff for 1 second"), node("w(0)", "Pod", "Failed"))
+    assert lines(waiting) == ["w", "└─w(0)"]
 
 
 def test_of_the_attempts_only_the_last_one_is_a_failure_and_none_of_what_succeeded() -> None:
@@ -89,6 +119,17 @@ def test_a_drawing_of_a_thousand_nodes_fits_and_shows_what_matters() -> None:
     assert "more nodes" in text
 
 
+def test_a_narrow_screen_keeps_the_steps_whole() -> None:
+    assert "TEMPLATE" in drawn(NESTED, width=80)
+    assert "TEMPLATE" not in drawn(NESTED, width=40)
+    assert "a(0:x)(1)" in drawn(NESTED, width=40)
+
+
+def test_a_node_that_waits_for_somebody_is_marked() -> None:
+    assert "ǁ approve" in drawn(workflow(node("approve", "Suspend", "Running")))
+    assert "= approve" in drawn(workflow(node("approve", "Suspend", "Running")), encoding="ascii")
+
+
 def test_a_terminal_without_the_symbols_gets_plain_ones() -> None:
     assert "✖" in drawn(NESTED)
     plain = drawn(NESTED, encoding="ascii")
@@ -108,3 +149,47 @@ def test_the_verdict_is_one_line() -> None:
     ended = workflow(phase="Failed", message="child failed", startedAt="2001-03-28T11:00:00Z",
                      finishedAt="2001-03-28T11:00:07Z")  # fmt: skip
     assert verdict(ended) == "w Failed after 7s: child failed"
+
+
+def test_a_message_that_was_told_of_the_node_is_not_told_of_the_workflow_again(tmp_path: Path) -> None:
+    ended = workflow(node("w", "Pod", "Failed", message="main: Error (exit code 1)"), phase="Failed",
+                     message="main: Error (exit code 1)")  # fmt: skip
+    assert [*reasons(ended, LogReader(tmp_path)), verdict(ended)] == [
+        "\nw is Failed: main: Error (exit code 1)",
+        "w Failed",
+    ]
+
+
+def test_what_a_stop_ended_is_no_reason(tmp_path: Path) -> None:
+    stopped = workflow(node("w", "Pod", "Failed", message="workflow shutdown with strategy:  Stop"))
+    assert list(reasons(stopped, LogReader(tmp_path))) == []
+
+
+class Broken(io.StringIO):
+    """Something that can no longer be written to."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def write(self, text: str) -> int:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO, errno.ENOSPC])
+def test_words_that_nobody_hears_end_nothing(tmp_path: Path, live: bool, number: int) -> None:
+    view = View(Broken(number), live=live)
+    with view:
+        view.show(NESTED)
+        view.say("a sentence")
+        view.end(NESTED, LogReader(tmp_path))
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert View(terminal).live
+    monkeypatch.setenv("TERM", "dumb")
+    assert not View(terminal).live
