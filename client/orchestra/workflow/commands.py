@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from orchestra import desk, screen
-from orchestra.endings import USAGE
+from orchestra.endings import OK, USAGE
 
 if TYPE_CHECKING:
     from orchestra.workflow.folder import Folder
@@ -240,8 +240,8 @@ def at(folder: Path) -> Iterator[Folder]:
         raise typer.Exit(USAGE) from None
     except DeskError as error:
         desk.fail(str(error))
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # whoever read the output has read enough
+        raise typer.Exit(OK) from None
     except PermissionError as error:
         desk.fail(f"{error.filename or folder}: {error.strerror}. {_whose(folder)}")
     except OSError as error:
