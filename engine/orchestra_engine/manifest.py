@@ -73,11 +73,11 @@ def _integer(text: str) -> Any:
         elif body.startswith("0") and len(body) > 1:
             value = int(body, 8)
         else:
-            value = int(body[:400])
-    except ValueError:
+            value = int(body[:300])  # a float holds no more digits
+        value = -value if digits.startswith("-") else value
+        return value if -(2**63) <= value < 2**64 else float(value)
+    except (ValueError, OverflowError):
         return text
-    value = -value if digits.startswith("-") else value
-    return value if -(2**63) <= value < 2**64 else float(value)
 
 
 class _Reader:

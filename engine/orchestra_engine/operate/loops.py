@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError, conditions, gojson, tags
 
-_MAX_ITEMS = 20_000
+MAX_ITEMS = 20_000
 _FORMAT = re.compile(r"%([-+ 0#]*)(\d{0,3})(?:\.(\d{1,3}))?([dxXobcqvU])|%%|%")
 _LOOP_FIELDS = ("withItems", "withParam", "withSequence")
 
@@ -73,8 +73,8 @@ def _sequence(sequence: Mapping[str, Any]) -> list[Any]:
         end = start + count - 1
     else:
         raise LanguageError("neither end nor count was specified in withSequence")
-    if abs(end - start) >= _MAX_ITEMS:
-        raise LanguageError(f"withSequence makes {abs(end - start) + 1} items; at most {_MAX_ITEMS} are allowed")
+    if abs(end - start) >= MAX_ITEMS:
+        raise LanguageError(f"withSequence makes {abs(end - start) + 1} items; at most {MAX_ITEMS} are allowed")
     form = sequence.get("format") or "%d"
     return [_formatted(form, i) for i in (range(start, end + 1) if start <= end else range(start, end - 1, -1))]
 
@@ -86,8 +86,8 @@ def _items(step: Mapping[str, Any]) -> list[Any]:
         found = _from_param(step["withParam"])
     else:
         found = _sequence(step["withSequence"])
-    if len(found) > _MAX_ITEMS:
-        raise LanguageError(f"the loop has {len(found)} items; at most {_MAX_ITEMS} are allowed")
+    if len(found) > MAX_ITEMS:
+        raise LanguageError(f"the loop has {len(found)} items; at most {MAX_ITEMS} are allowed")
     return found
 
 

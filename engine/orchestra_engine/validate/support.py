@@ -7,6 +7,7 @@ from typing import Any
 
 from ..language import LanguageError, durations
 from ..operate import pod
+from ..operate.loops import MAX_ITEMS
 from ..pod import is_label, is_mount_path
 from . import fields
 from .fault import Fault
@@ -17,6 +18,7 @@ _OWN = ("orchestra/", "workflows.argoproj.io/display-name")
 _HERE = ("raw", "s3")
 _KEY_ONLY = ("key",)
 _WHOLE_VOLUME = ("mountPropagation", "readOnly", "recursiveReadOnly", "subPath", "subPathExpr")
+_TOO_OFTEN = "cannot run here: the loop has {} items; at most " + str(MAX_ITEMS) + " are allowed"
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 
 
@@ -26,8 +28,7 @@ def check(
     """Go through a Workflow's spec (or a WorkflowTemplate's)."""
     yield from _table(spec, fields.SPEC, path)
     yield from _volumes(spec.get("volumes"), f"{path}.volumes")
-    for number, artifact in enumerate(_list(_map(spec.get("arguments")).get("artifacts"))):
-        yield from _artifact(artifact, f"{path}.arguments.artifacts[{number}]")
+    yield from _handed(spec, path)
     known = {volume.get("name") for volume in _list(spec.get("volumes"))}
     defaults = _map(spec.get("templateDefaults"))
     yield from _retries(spec, path)
@@ -53,14 +54,39 @@ def _templates(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mappin
     while waiting:
         name, template = waiting.pop(0)
         yield name, template
-        groups = template.get("steps")
-        for group, steps in enumerate(groups if isinstance(groups, list) else ()):
-            for number, step in enumerate(_list(steps)):
-                if isinstance(step.get("inline"), dict):
-                    waiting.append((f"{name}.steps[{group}][{number}].inline", step["inline"]))
-        for number, task in enumerate(_list(_map(template.get("dag")).get("tasks"))):
-            if isinstance(task.get("inline"), dict):
-                waiting.append((f"{name}.dag.tasks[{number}].inline", task["inline"]))
+        for where, call in _calls(template, name):
+            if isinstance(call.get("inline"), dict):
+                waiting.append((f"{where}.inline", call["inline"]))
+
+
+def _calls(template: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The steps or tasks of a template with their paths."""
+    groups = template.get("steps")
+    for group, steps in enumerate(groups if isinstance(groups, list) else ()):
+        for number, step in enumerate(_list(steps)):
+            yield f"{path}.steps[{group}][{number}]", step
+    for number, task in enumerate(_list(_map(template.get("dag")).get("tasks"))):
+        yield f"{path}.dag.tasks[{number}]", task
+
+
+def _call(call: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """What a step or task, or one of its hooks, hands over; and how often it is made."""
+    yield from _handed(call, path)
+    items, count = call.get("withItems"), str(_map(call.get("withSequence")).get("count") or "")
+    if isinstance(items, list) and len(items) > MAX_ITEMS:
+        yield Fault(path=f"{path}.withItems", message=_TOO_OFTEN.format(len(items)))
+    elif count.isascii() and count.isdigit() and (len(count) > 10 or int(count) > MAX_ITEMS):
+        yield Fault(path=f"{path}.withSequence.count", message=_TOO_OFTEN.format(count[:40]))
+
+
+def _handed(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """The artifacts in the arguments of a spec, step or task and in those of its hooks."""
+    places = [(f"{path}.arguments", holder.get("arguments"))]
+    for name, hook in _map(holder.get("hooks")).items():
+        places.append((f"{path}.hooks.{name}.arguments", _map(hook).get("arguments")))
+    for where, arguments in places:
+        for number, artifact in enumerate(_list(_map(arguments).get("artifacts"))):
+            yield from _artifact(artifact, f"{where}.artifacts[{number}]")
 
 
 def _table(value: Mapping[str, Any], table: Mapping[str, fields.Field], path: str) -> Iterator[Fault]:
@@ -118,6 +144,8 @@ def _template(
     for side in ("inputs", "outputs"):
         for number, artifact in enumerate(_list(_map(template.get(side)).get("artifacts"))):
             yield from _artifact(artifact, f"{path}.{side}.artifacts[{number}]")
+    for where, step in _calls(template, path):
+        yield from _call(step, where)
     known = volumes | {volume.get("name") for volume in _list(template.get("volumes"))}
     for kind in ("container", "script"):
         if isinstance(template.get(kind), dict):
@@ -224,7 +252,9 @@ def _container(container: Mapping[str, Any], path: str, volumes: set[Any], secre
             where = f"{path}.resources.{kind}.{name}"
             if kind == "requests" or name == "ephemeral-storage":
                 yield _ignored(where, "nothing is scheduled by it")
-            elif name not in ("memory", "cpu"):
+            elif name == "cpu":
+                yield _ignored(where, "where no cgroup is delegated; `orchestra doctor` says whether one is")
+            elif name != "memory":
                 yield Fault(path=where, message="cannot run here: no devices are handed out; take the limit out")
 
 

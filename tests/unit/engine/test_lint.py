@@ -178,3 +178,11 @@ def test_the_schemas_that_ship_have_no_fault() -> None:
     files = sorted((ROOT / "schemas").glob("*.yaml"))
     assert files
     assert lint({path.name: path.read_bytes() for path in files}) == []
+
+
+@pytest.mark.parametrize(
+    "number", ["9" * 400_000, "-" + "9" * 400_000, "0x" + "f" * 400_000, "0" + "7" * 400_000, "1e999"]
+)
+def test_a_number_without_end_is_a_finding_and_no_exception(number: str) -> None:
+    found = lint({"f": f"kind: Workflow\napiVersion: {number}\n"})
+    assert "apiVersion" in {one.field for one in found}

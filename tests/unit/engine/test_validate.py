@@ -115,6 +115,43 @@ def test_foreign_artifact_stores_are_refused() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        ({"steps": [[{"name": "s", "template": "main"}]]}, "steps[0][0]"),
+        ({"dag": {"tasks": [{"name": "s", "template": "main"}]}}, "dag.tasks[0]"),
+    ],
+    ids=["step", "task"],
+)
+def test_a_foreign_store_is_refused_where_a_step_or_hook_hands_it_over(call: dict[str, Any], place: str) -> None:
+    foreign = {"artifacts": [{"name": "a", "git": {"repo": "https://example.org/x.git"}}]}
+    one = call["steps"][0][0] if "steps" in call else call["dag"]["tasks"][0]
+    one |= {"arguments": foreign, "hooks": {"exit": {"template": "main", "arguments": foreign}}}
+    manifest = workflow(entrypoint="calls", hooks={"exit": {"template": "main", "arguments": foreign}})
+    manifest["spec"]["templates"].append({"name": "calls", **call})
+    assert set(refused(manifest)) == {
+        "spec.hooks.exit.arguments.artifacts[0].git",
+        f"spec.templates[1].{place}.arguments.artifacts[0].git",
+        f"spec.templates[1].{place}.hooks.exit.arguments.artifacts[0].git",
+    }
+
+
+@pytest.mark.parametrize(
+    "loop", [{"withItems": ["x"] * 20_001}, {"withSequence": {"count": "1000000"}}, {"withSequence": {"count": 10**30}}]
+)
+def test_a_loop_that_is_known_to_be_endless_is_refused_before_it_begins(loop: dict[str, Any]) -> None:
+    manifest = workflow(entrypoint="calls")
+    manifest["spec"]["templates"].append({"name": "calls", "steps": [[{"name": "s", "template": "main", **loop}]]})
+    assert "at most 20000" in " ".join(refused(manifest).values())
+
+
+def test_a_processor_limit_is_listed_as_what_not_every_machine_keeps() -> None:
+    manifest = template()
+    manifest["spec"]["templates"][0]["container"]["resources"] = {"limits": {"cpu": 1, "memory": "64Mi"}}
+    assert refused(manifest) == {}
+    assert ignored(manifest) == {"spec.templates[0].container.resources.limits.cpu"}
+
+
 @pytest.mark.parametrize("kind", ["resource", "http", "data", "plugin"])
 def test_templates_that_need_a_cluster_are_refused(kind: str) -> None:
     bodies = {
