@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -190,3 +191,33 @@ def test_a_wrong_call_says_how(words: list[str]) -> None:
     done = subprocess.run([PROGRAMS / "orchestra-run", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 64
     assert "usage: orchestra-run" in done.stderr
+
+
+@pytest.mark.parametrize("spaces", ["", "\n"])
+def test_a_request_may_be_laid_out_in_any_way(tmp_path: Path, spaces: str) -> None:
+    request = {"executable": "run", "start": "2001-03-28T00:00:00", "arguments": [["t", 'é😀"\\n']], "n": [1, -2.5e3]}
+    text = spaces + json.dumps(request, indent=2 if spaces else None) + spaces
+    assert _reads(tmp_path, text).stdout == repr(request) + "\n"
+
+
+def test_a_malformed_request_is_complained_about_with_its_place(tmp_path: Path) -> None:
+    for text in ("", '{"executable": }', '{"executable": "run"} more'):
+        done = _reads(tmp_path, text)
+        assert done.returncode != 0
+        assert "line 1 column" in done.stderr
+
+
+def test_nothing_is_imported_that_would_delay_the_module(tmp_path: Path) -> None:
+    before, after = (_reads(tmp_path, "{}", then=f"import {name}").stderr.count("\n") for name in ("sys", "json"))
+    assert before < after, "the count of imports tells nothing"
+    assert not {"json", "re", "enum", "signal", "typing"} & set(
+        re.findall(r"\w+$", _reads(tmp_path, "{}").stderr, re.M)
+    )
+
+
+def _reads(folder: Path, request: str, *, then: str = "") -> subprocess.CompletedProcess[str]:
+    """The request as `orchestra-run` reads it, printed; stderr lists what was imported."""
+    (folder / "request.json").write_text(request, encoding="utf-8")
+    code = (PROGRAMS / "orchestra-run").read_text().replace("main(sys.argv[1:])", f"print(read(sys.argv[1])); {then}")
+    argv = [sys.executable, "-I", "-S", "-X", "importtime", "-c", code, str(folder / "request.json")]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
