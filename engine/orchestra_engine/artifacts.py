@@ -73,7 +73,7 @@ def open_regular(path: str) -> IO[bytes]:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if os.path.islink(path):
-            raise ArtifactError(f"{path} is a symbolic link") from error
+            raise ArtifactError(f"{path} is a symbolic link; write the file itself") from error
         raise ArtifactError(f"{path}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -166,7 +166,7 @@ def _files(source: str, name: str) -> Iterator[tuple[str, str]]:
     for relative, info in walk(source):
         path = os.path.join(source, relative)
         if stat.S_ISLNK(info.st_mode):
-            raise ArtifactError(f"{path} is a symbolic link; only the archive `tar` can store one")
+            raise ArtifactError(f"{path} is a symbolic link; write the file itself (only `tar` archives keep links)")
         if not stat.S_ISDIR(info.st_mode):
             yield path, f"{name}/{relative}"
 

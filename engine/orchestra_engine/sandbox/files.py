@@ -48,6 +48,13 @@ class View:
                 return inside + self._parts(target[len(disk) :])
         return self._parts(target)
 
+    def shown(self, text: object) -> str:
+        """A text about places on disk in the container's own words for them."""
+        told = str(text)
+        for inside, disk in sorted(self._places, key=lambda place: -len(place[1])):
+            told = told.replace(f"{disk}/", "/".join(["", *inside, ""])).replace(disk, "/" + "/".join(inside))
+        return told
+
     def resolve(self, path: str, *, make: bool = False) -> str:
         """The place on disk of the absolute `path`, links followed as inside. No part of the result is a link.
 
@@ -99,7 +106,7 @@ def lay_inputs(inputs: Sequence[InputArtifact], view: View, repository: Reposito
         try:
             _lay(artifact, view, repository, os.path.join(staging, str(number)), budget)
         except (ArtifactError, NotADirectoryError, UnicodeError) as error:
-            raise InputError(f"artifact {artifact.name} failed to load: {error}") from error
+            raise InputError(f"artifact {artifact.name} failed to load: {view.shown(error)}") from error
 
 
 def _lay(artifact: InputArtifact, view: View, repository: Repository, staging: str, budget: Budget) -> None:
@@ -215,7 +222,7 @@ class Outputs:
                 else:
                     entry["value"] = each.default
             except (ArtifactError, OSError) as error:
-                self.errors.append(f"output parameter {each.name}: {error}")
+                self.errors.append(f"output parameter {each.name}: {self.view.shown(error)}")
 
     def artifacts(self, wanted: Sequence[OutputArtifact]) -> None:
         """Store the output artifacts in the repository. Raises TooLarge; OSError ENOSPC if the disk is full."""
@@ -228,14 +235,14 @@ class Outputs:
                     self.errors.append(f"open {_STAGING}/artifacts{each.path}{suffix}: no such file or directory; ")
                 continue
             except (ArtifactError, NotADirectoryError) as error:
-                self.errors.append(f"output artifact {each.name}: {error}")
+                self.errors.append(f"output artifact {each.name}: {self.view.shown(error)}")
                 continue
             try:
                 self._store(each, disk)
-            except artifacts.TooLarge:
-                raise
+            except artifacts.TooLarge as error:
+                raise artifacts.TooLarge(self.view.shown(error)) from error
             except ArtifactError as error:
-                self.errors.append(f"output artifact {each.name}: {error}")
+                self.errors.append(f"output artifact {each.name}: {self.view.shown(error)}")
                 continue
             entry = {"name": each.name, "path": each.path, "s3": {"key": each.key}}
             self.values.setdefault("artifacts", []).append(entry)

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from orchestra_engine.artifacts import (
     unpack_tar,
     unpack_zip,
 )
-from orchestra_engine.sandbox.files import View, remove_tree
+from orchestra_engine.pod import OutputArtifact
+from orchestra_engine.sandbox.files import Outputs, View, remove_tree
 
 
 @pytest.fixture
@@ -158,3 +160,23 @@ def test_folders_without_permissions_are_removed_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "text"), [(10, "10 bytes"), (200 << 20, "200 MiB"), (1536, "1.5 KiB")])
 def test_sizes_are_said_for_people(size: int, text: str) -> None:
     assert human(size) == text
+
+
+def test_what_is_wrong_is_told_with_the_containers_own_paths(tmp_path: Path) -> None:
+    root, volume = tmp_path / "root", tmp_path / "volume"
+    view = View({"/": str(root), "/work/data": str(volume)})
+    assert view.shown(f"open {root}/out/a: no such file") == "open /out/a: no such file"
+    assert view.shown(f"'{volume}/b' and '{volume}' and '{root}'") == "'/work/data/b' and '/work/data' and '/'"
+    (root / "out").mkdir(parents=True)
+    (root / "out" / "link").symlink_to("/etc/passwd")
+    wanted = OutputArtifact(name="out", path="/out", key="key", archive="none")
+    for archive in ("none", "zip"):
+        outputs = Outputs(view, Repository(tmp_path / "repository"), 1 << 20)
+        outputs.artifacts([replace(wanted, archive=archive)])
+        [told] = outputs.errors
+        assert told.startswith("output artifact out: /out/link is a symbolic link; write the file itself")
+        assert str(tmp_path) not in told
+    (root / "out" / "link").unlink()
+    (root / "out" / "large").write_text("x" * 2000)
+    with pytest.raises(TooLarge, match=r"^/out/large: more than the limit"):
+        Outputs(view, Repository(tmp_path / "repository"), 1000).artifacts([wanted])
