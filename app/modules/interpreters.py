@@ -11,6 +11,7 @@ import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import uv
 from packaging.specifiers import SpecifierSet
@@ -62,9 +63,17 @@ def _search(python_version: str) -> Interpreter:
             return found
     there = sorted({own.version, *(version for _, version in _installed())}, key=_numbers, reverse=True)
     raise NoInterpreter(
-        f"no Python on this machine is {python_version}; there is {', '.join(there)}. Install one that fits (uv python "
-        f"install {_example(wanted)}), or change python_version in the module's metadata.json"
+        f"no Python on this machine is {python_version}; there is {', '.join(there)}. {_advice(wanted)} "
+        f"python_version in the module's metadata.json (>={there[0].rpartition('.')[0]} takes {there[0]})"
     )
+
+
+def _advice(wanted: SpecifierSet) -> str:
+    """What to do where no interpreter fits, up to the word that changing python_version is said with."""
+    releases = [version for version in _released() if version in wanted]
+    if not releases:
+        return f"No release of Python that Orchestra can use ({'.'.join(map(str, OLDEST))} or newer) is that: change"
+    return f"Install one that fits (uv python install {releases[0].rpartition('.')[0]}), or change"
 
 
 def uv_program() -> Path:
@@ -86,20 +95,31 @@ def _own() -> Interpreter:
 
 def _installed() -> list[tuple[str, str]]:
     """Path and version of what uv finds, newest first; other implementations than CPython are left out."""
+    found = {(entry["path"], entry["version"]) for entry in _listed("--only-installed") if entry.get("path")}
+    return sorted(found, key=lambda one: (_numbers(one[1]), one[0]), reverse=True)
+
+
+def _released() -> list[str]:
+    """The versions that uv could install here, as its own list has them, newest first, and none of trial."""
+    listed = {entry["version"] for entry in _listed("--only-downloads", "--all-versions")}
+    found = {version for version in listed if version.replace(".", "").isdecimal()}
+    return sorted(found, key=_numbers, reverse=True)
+
+
+def _listed(*words: str) -> list[dict[str, Any]]:
+    """What uv tells of CPython's versions that are not too old; nothing if it cannot."""
     run = subprocess.run(
-        [uv_program(), "python", "list", "--only-installed", "--no-python-downloads", "--offline", "--no-config",
-         "--output-format", "json"],
+        [uv_program(), "python", "list", *words, "--offline", "--no-config", "--output-format", "json"],
         env={**os.environ, "PATH": _search_path()}, capture_output=True, timeout=_TIMEOUT, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if run.returncode:
         return []
-    found = {
-        (entry["path"], entry["version"])
+    return [
+        entry
         for entry in json.loads(run.stdout)
-        if entry.get("path") and entry["implementation"] == "cpython" and _numbers(entry["version"]) >= OLDEST
-    }
-    return sorted(found, key=lambda one: (_numbers(one[1]), one[0]), reverse=True)
+        if entry["implementation"] == "cpython" and _numbers(entry["version"]) >= OLDEST
+    ]
 
 
 def _search_path() -> str:
@@ -134,8 +154,3 @@ def _probe(path: str) -> Interpreter | None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-
-
-def _example(wanted: SpecifierSet) -> str:
-    """What to ask uv for."""
-    return next(iter(sorted(str(one).lstrip("=<>!~").removesuffix(".*") for one in wanted)), "3.11")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -360,7 +361,7 @@ class _Reader:
 def python_specifier(text: str) -> SpecifierSet:
     """The interpreters that `python_version` means: 3.11 is that minor, 3.11.7 that one, the rest a specifier.
 
-    Raises ValueError with a sentence for people.
+    Raises ValueError with a sentence for people, also for a specifier that contradicts itself.
     """
     try:
         version = Version(text)
@@ -368,6 +369,11 @@ def python_specifier(text: str) -> SpecifierSet:
     except InvalidVersion:
         pass
     try:
-        return SpecifierSet(text)
+        wanted = SpecifierSet(text)
     except InvalidSpecifier:
         raise ValueError(f"{shorten(text)} is neither a version as 3.11 nor a specifier as >=3.11") from None
+    named = (one.version.removesuffix(".*") for one in wanted)
+    thinkable = (f"{major}.{minor}.{patch}" for major in (3, 2, 4) for minor in range(100) for patch in (0, 1, 999))
+    if not any(version in wanted for version in chain(named, thinkable)):
+        raise ValueError(f"{shorten(text)} contradicts itself: no Python can ever be all of that")
+    return wanted

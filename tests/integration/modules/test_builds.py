@@ -338,6 +338,20 @@ def test_no_interpreter_that_fits_fails_the_build_with_those_there_are(make_modu
     assert sys.version.split()[0] in str(caught.value)
 
 
+def test_a_python_that_could_be_installed_is_named_and_one_that_is_no_release_is_not(
+    make_module: MakeModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreters, "_installed", list)
+    wanted = f">=3.8,!={sys.version_info.major}.{sys.version_info.minor}.*"
+    with pytest.raises(
+        NoInterpreter, match=r"Install one that fits \(uv python install 3\.\d+\), or change python_ver"
+    ):
+        interpreters.find(wanted)
+    for version in ("3.99", "2.7", "==3.11.999"):
+        with pytest.raises(NoInterpreter, match=r"No release of Python that Orchestra can use .* is that: change pyth"):
+            interpreters.find(version)
+
+
 @pytest.mark.parametrize(
     "asked", [">=3.11", f"{sys.version_info.major}.{sys.version_info.minor}", sys.version.split()[0]]
 )

@@ -57,6 +57,8 @@ from tests.unit.modules.metadata_samples import NEW, OLD, changed, faults, read
         ("install.executable", "../run", "install.executable", "not allowed"),
         ("install.executable", "-c", "install.executable", "not allowed"),
         ("install.python_version", "three", "install.python_version", "neither a version"),
+        ("install.python_version", ">=3.12,<3.11", "install.python_version", "contradicts itself"),
+        ("install.python_version", "==3.11.*,!=3.11.*", "install.python_version", "contradicts itself"),
         ("install.python_version", 3.11, "install.python_version", "3.11 is not text"),
         ("install.requirements", "absent.txt", "install.requirements", "no such file"),
         ("install.requirements", "../needs.txt", "install.requirements", "no such file"),
