@@ -141,7 +141,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"worthwhile": {"()": "app.web.logs.Worthwhile"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["worthwhile"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
 

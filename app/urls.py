@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.templatetags.static import static
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from app.api.views.server import Index
 from app.wire.endpoints import endpoint
 
-handler400 = "app.wire.errors.handler400"
-handler403 = "app.wire.errors.handler403"
-handler404 = "app.wire.errors.handler404"
-handler500 = "app.wire.errors.handler500"
+handler400 = "app.web.errors.handler400"
+handler403 = "app.web.errors.handler403"
+handler404 = "app.web.errors.handler404"
+handler500 = "app.web.errors.handler500"
 
 
 @endpoint("GET")
@@ -28,6 +30,7 @@ admin.site.index_title = "What Orchestra runs and holds"
 
 urlpatterns = [
     path("", index),
+    path("favicon.ico", RedirectView.as_view(url=static("web/icon.svg"))),
     path("", include("app.interfaces.orchestra.urls")),
     re_path(r"^api/v1/?$", Index.as_view()),
     path("api/v1/", include("app.api.urls")),

@@ -13,15 +13,11 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.views import defaults
+from django.http import Http404, JsonResponse, UnreadablePostError
 
 from app.executions import services as executions
 from app.modules import services as modules
 from app.schemas.faults import BadSchema, NotChangeable
-
-# Pages for people keep Django's own error pages; everything else is for programs.
-PAGES = ("/admin", "/ui")
 
 
 class HasPath(Protocol):
@@ -106,31 +102,3 @@ def refusal(exception: Exception) -> Refusal | None:  # noqa: PLR0911
 def respond(answer: Refusal) -> JsonResponse:
     """A refusal as a response of Django's."""
     return JsonResponse(answer.body, status=answer.status, headers=answer.headers)
-
-
-def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's hook for requests that it cannot read; also a body that is too large (413)."""
-    if request.path.startswith(PAGES):
-        return defaults.bad_request(request, exception)
-    return respond(refusal(exception) or Refusal(400, "The request cannot be read."))
-
-
-def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's hook for what is not allowed."""
-    if request.path.startswith(PAGES):
-        return defaults.permission_denied(request, exception)
-    return respond(refusal(exception) or Refusal(403, "This is not allowed."))
-
-
-def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's hook for paths that lead nowhere."""
-    if request.path.startswith(PAGES):
-        return defaults.page_not_found(request, exception)
-    return respond(Refusal(404, f"There is nothing at {request.path[:200]}; / lists what there is."))
-
-
-def handler500(request: HttpRequest) -> HttpResponse:
-    """Django's hook for a fault of Orchestra's own, which it has logged."""
-    if request.path.startswith(PAGES):
-        return defaults.server_error(request)
-    return respond(Refusal(500, "Orchestra made a mistake; the server's log tells more."))

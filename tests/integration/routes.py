@@ -68,10 +68,10 @@ def _plural(path: str) -> str:
 
 
 def routes() -> list[Route]:
-    """All but the admin's, which is Django's; fails for a route that `METHODS` does not know."""
+    """All but the pages for people; fails for a route that `METHODS` does not know."""
     found = []
     for path in sorted(_paths(get_resolver().url_patterns, "/")):
-        if not path.startswith("/admin"):
+        if not path.startswith(("/admin", "/favicon.ico")):
             found.append(Route(path, METHODS["index" if path == "/" else _plural(path)]))
     return found
 
