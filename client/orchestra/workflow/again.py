@@ -78,6 +78,8 @@ def retry(folder: Folder, name: str, parameters: Mapping[str, str], *, sandbox: 
     record.version += 1
     store.save(record, sync=True)
     store.close()
+    if sandbox != "auto":
+        folder.remember_sandbox(name, sandbox)
     folder.wake()
     return _run_on(folder, name, sandbox)
 
@@ -88,7 +90,8 @@ def resubmit(folder: Folder, name: str, parameters: Mapping[str, str], *, sandbo
 
     workflow = manifest.with_parameters(anew(folder.workflow(name)), parameters, _templates(folder))
     fresh = manifest.next_name(name, folder.store().names())
-    with Driver(folder, sandbox=sandbox) as driver, Interrupts() as interrupts:
+    used = sandbox if sandbox != "auto" else folder.sandbox_of(name)
+    with Driver(folder, sandbox=used) as driver, Interrupts() as interrupts:
         driver.lead()
         try:
             driver.submit(manifest.with_name(workflow, fresh))

@@ -33,7 +33,13 @@ class Sandbox(StrEnum):
 
 
 Place = Annotated[
-    Path, typer.Option("--folder", envvar="ORCHESTRA_FOLDER", help="Where workflows, logs and artifacts are kept.")
+    Path,
+    typer.Option(
+        "--folder",
+        envvar="ORCHESTRA_FOLDER",
+        readable=False,  # a sentence that says what to do comes later
+        help="Where workflows, logs and artifacts are kept.",
+    ),
 ]
 Manifest = Annotated[str, typer.Argument(metavar="FILE|-", help="A manifest; - is standard input.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a workflow.")]
@@ -45,6 +51,12 @@ Kind = Annotated[
 ]
 ConfigMaps = Annotated[
     list[str] | None, typer.Option("--configmap", metavar="FILE", help="ConfigMaps that the workflow refers to.")
+]
+Images = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--images", metavar="FILE", envvar="ORCHESTRA_IMAGES", help="What images mean here (see docs/desk.md)."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 FOLDER = Path(".orchestra")
@@ -67,6 +79,7 @@ def run(
         str, typer.Option("--status-out", metavar="FILE", help="Write the workflow with its status there; - is stdout.")
     ] = "",
     configmap: ConfigMaps = None,
+    images: Images = None,
     sandbox: Kind = Sandbox.AUTO,
     server: Annotated[str | None, typer.Option("--server", metavar="URL", help="Run it there instead.")] = None,
     folder: Place = FOLDER,
@@ -90,6 +103,7 @@ def run(
             parameters=pairs(parameter),
             name=name,
             configmaps=configmap or (),
+            images=images or (),
             sandbox=sandbox.value,
             status_out=status_out,
             live=watch,
@@ -99,12 +113,18 @@ def run(
 
 
 @app.command()
-def explain(file: Manifest, parameter: Parameters = None, sandbox: Kind = Sandbox.AUTO, folder: Place = FOLDER) -> None:
+def explain(
+    file: Manifest,
+    parameter: Parameters = None,
+    images: Images = None,
+    sandbox: Kind = Sandbox.AUTO,
+    folder: Place = FOLDER,
+) -> None:
     """Draw a manifest's graph and say what each node will see, without running it."""
     with at(folder) as place:
         from orchestra.workflow.explain import explain as explain_file
 
-        explain_file(place, file, parameters=pairs(parameter), sandbox=sandbox.value)
+        explain_file(place, file, parameters=pairs(parameter), images=images or (), sandbox=sandbox.value)
 
 
 @app.command()
@@ -242,10 +262,10 @@ def at(folder: Path) -> Iterator[Folder]:
         desk.fail(str(error))
     except BrokenPipeError:  # whoever read the output has read enough
         raise typer.Exit(OK) from None
-    except PermissionError as error:
-        desk.fail(f"{error.filename or folder}: {error.strerror}. {_whose(folder)}")
     except OSError as error:
-        desk.fail(f"{error.filename or folder}: {error.strerror or error}")
+        where = Path(error.filename or folder)
+        own = isinstance(error, PermissionError) and where.absolute().is_relative_to(folder.absolute())
+        desk.fail(f"{where}: {error.strerror or error}{f'. {_whose(folder)}' if own else ''}")
 
 
 def _whose(folder: Path) -> str:

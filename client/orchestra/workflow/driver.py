@@ -77,7 +77,7 @@ class Driver:
         if self.engine is None and self.folder.lead():
             try:
                 self._pipe = self.folder.open_wake_pipe()
-                self.engine = self.folder.engine(self.sandbox)
+                self.engine = self.folder.engine(self.folder.sandbox_for(self.sandbox))
                 self.folder.tell_sandbox(self.engine.sandbox)
                 self.engine.adopt()
             except BaseException:
@@ -99,6 +99,7 @@ class Driver:
         """Have a workflow run. Raises orchestra_engine.engine.Refused, DeskError."""
         if self.lead() and self.engine is not None:
             self.engine.submit(workflow)
+            self.folder.remember_sandbox(workflow["metadata"]["name"], self.engine.sandbox)
             return
         used = self.folder.told_sandbox() or self.sandbox
         if self.sandbox not in ("auto", used):
@@ -109,6 +110,7 @@ class Driver:
         engine = self.folder.engine(used)
         try:
             engine.submit(workflow)
+            self.folder.remember_sandbox(workflow["metadata"]["name"], used)
         finally:
             engine.close()
         self.folder.wake()

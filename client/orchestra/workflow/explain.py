@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from orchestra_engine.operate.templates import Library
 
 
-def explain(folder: Folder, file: str, *, parameters: Mapping[str, str], sandbox: str) -> None:
+def explain(
+    folder: Folder, file: str, *, parameters: Mapping[str, str], images: Iterable[str] = (), sandbox: str
+) -> None:
     """Print what a manifest will do. Raises DeskError, OSError."""
     from orchestra_engine.cluster import Cluster
-    from orchestra_engine.images import ImageTable
     from orchestra_engine.sandbox import choose, plain
+
+    from orchestra.workflow.images import FolderImages, read_all
 
     read = manifest.read(file)
     cluster = Cluster(folder.path)
@@ -40,9 +43,9 @@ def explain(folder: Folder, file: str, *, parameters: Mapping[str, str], sandbox
     except RuntimeError as error:
         raise DeskError(str(error)) from None
     with tempfile.TemporaryDirectory() as links:
-        images = ImageTable()
-        images.links = Path(links)
-        for line in Explanation(workflow, templates, images=images, sandbox=kind).lines():
+        table = FolderImages(place, read_all(images))
+        table.links = Path(links)
+        for line in Explanation(workflow, templates, images=table, sandbox=kind).lines():
             print(screen.shown(line))
     spec = workflow.get("spec") or {}
     refused = [f"{path}: {reason}" for path, reason in plain.faults(spec)] if kind == "plain" else []

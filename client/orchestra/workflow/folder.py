@@ -3,8 +3,9 @@
 One command at a time is the folder's engine: it holds the lock `.lock`, and writes into it which sandbox it uses.
 Others leave requests in `.requests/` and write a byte into the FIFO `.wake`; when the engine's command ends or is
 killed, the next one that needs an engine takes over what still runs. Besides that the folder is the engine's root (see
-orchestra_engine.store): a folder for each workflow, `configmaps/`, `secrets/`, `workflowtemplates/`; and `artifacts/`,
-the artifact repository.
+orchestra_engine.store): a folder for each workflow (in it a file `sandbox`, which says where its nodes run),
+`configmaps/`, `secrets/`, `workflowtemplates/`; `images.json` (see orchestra.workflow.images); and `artifacts/`, the
+artifact repository.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestra.workflow.tree import finished
+
 if TYPE_CHECKING:
     from orchestra_engine.engine import Engine
     from orchestra_engine.store import Store
 
 Json = dict[str, Any]
 KIND_FOLDERS = {"ConfigMap": "configmaps", "Secret": "secrets", "WorkflowTemplate": "workflowtemplates"}
+_SANDBOX = "sandbox"  # file in a workflow's folder
 _ANSWER_SECONDS = 0.05  # between two looks for an answer
 
 
@@ -118,6 +122,33 @@ class Folder:
         except (FileNotFoundError, PermissionError):
             return ""
 
+    def remember_sandbox(self, name: str, sandbox: str) -> None:
+        """Note where a workflow's nodes run. Raises OSError."""
+        (self.path / name / _SANDBOX).write_text(sandbox)
+
+    def sandbox_of(self, name: str) -> str:
+        """Where a workflow's nodes run, or `auto` if that was never said."""
+        try:
+            return (self.path / name / _SANDBOX).read_text() or "auto"
+        except OSError:
+            return "auto"
+
+    def sandbox_for(self, wanted: str) -> str:
+        """The sandbox that an engine has to use: that of what is unfinished, else the wanted one.
+
+        Raises DeskError if these differ and `wanted` is not `auto`.
+        """
+        noted = {name: self.sandbox_of(name) for name in self.store().names()}
+        for name, used in noted.items():
+            if used not in ("auto", wanted) and not finished(self.workflow(name)):
+                if wanted != "auto":
+                    raise DeskError(
+                        f"{name} has not ended and runs in the sandbox {used}: `orchestra workflow watch {name}` or "
+                        f"`orchestra workflow terminate {name}` first, or use another --folder"
+                    )
+                return used
+        return wanted
+
     def leave(self) -> None:
         """Be the engine no more."""
         if self._lock >= 0:
@@ -127,12 +158,13 @@ class Folder:
     def engine(self, sandbox: str) -> Engine:
         """An engine on the folder. Raises DeskError if the sandbox cannot be had."""
         from orchestra_engine.engine import Config, Engine
-        from orchestra_engine.images import ImageTable
+
+        from orchestra.workflow.images import FolderImages
 
         config = Config(
             root=self.path.absolute(),
             repository=self.path.absolute() / "artifacts",
-            images=ImageTable(),
+            images=FolderImages(self.path.absolute()),
             sandbox=sandbox,
         )
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from orchestra import desk
 from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
-from orchestra.workflow import manifest, tree
+from orchestra.workflow import images, manifest, tree
 from orchestra.workflow.driver import Driver, Interrupts
 from orchestra.workflow.folder import DeskError, Folder, Json
 from orchestra.workflow.status_file import check_writable, write_status
@@ -27,6 +27,7 @@ class Order:
     parameters: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     configmaps: Sequence[str] = ()
+    images: Sequence[str] = ()
     sandbox: str = "auto"
     status_out: str = ""
     live: bool | None = None  # None: on a terminal
@@ -39,10 +40,12 @@ def run(folder: Folder, order: Order) -> int:
     workflow = manifest.with_parameters(read.workflow, order.parameters, _templates(folder, objects))
     workflow = manifest.with_name(workflow, order.name) if order.name else workflow
     _check(folder, read, workflow, objects)
+    entries = images.read_all(order.images)
     check_writable(order.status_out)
     with new_folder(folder), Driver(folder, sandbox=order.sandbox) as driver, Interrupts() as interrupts:
         driver.lead()
-        name, news = submit(driver, read, workflow, objects, given=bool(order.name))
+        with images.kept_with(folder.path, entries):
+            name, news = submit(driver, read, workflow, objects, given=bool(order.name))
         view = View(sys.stderr if order.status_out == desk.STDIN else sys.stdout, live=order.live)
         return follow(driver, name, view, interrupts, status_out=order.status_out, news=news)
 

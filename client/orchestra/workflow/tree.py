@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from orchestra.workflow.folder import Json
+Json = dict[str, Any]
 
 FINAL = ("Succeeded", "Failed", "Error")
 UNHAPPY = ("Failed", "Error")
