@@ -48,7 +48,7 @@ def argument_value(validation: Validation, path: str, name: str, parameter: Mapp
 def argument_artifact(validation: Validation, path: str, name: str, artifact: Mapping[str, Any]) -> None:
     """An artifact that is handed over says where it comes from, once."""
     source, expression = artifact.get("from"), artifact.get("fromExpression")
-    if not source and not expression and not has_location(artifact):
+    if not source and not has_location(artifact):
         validation.fail(path, f"{name}.from, artifact location, or key is required")
     if source and expression:
         validation.fail(path, f"{name} shouldn't have both `from` and `fromExpression` in Artifact")

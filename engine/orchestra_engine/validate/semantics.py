@@ -91,7 +91,7 @@ class Validation:
         for number, message in names.check_list(self.spec.get("templates") or (), names.bad_field):
             self.fail(f"spec.templates[{number}].name", f"spec.templates{message}")
         self.arguments("spec.arguments", "spec.arguments.", arguments)
-        self._globals(arguments)
+        self._globals(arguments, referred)
         entrypoint = self.spec.get("entrypoint") or referred.get("entrypoint")
         scope = "" if not self.spec.get("workflowTemplateRef") else f"{self.spec['workflowTemplateRef'].get('name')}/"
         if not entrypoint:
@@ -132,7 +132,7 @@ class Validation:
             merged[kind] = list({**base, **given}.values())
         return spec, merged
 
-    def _globals(self, arguments: Mapping[str, Any]) -> None:
+    def _globals(self, arguments: Mapping[str, Any], referred: Mapping[str, Any]) -> None:
         parameters = arguments.get("parameters") or ()
         if parameters:
             self.known |= {"workflow.parameters", "workflow.parameters.json"}
@@ -144,9 +144,11 @@ class Validation:
             else:
                 self._later.add(name)
         metadata = self.workflow.get("metadata") or {}
-        extra = self.spec.get("workflowMetadata") or {}
+        extras = [spec.get("workflowMetadata") or {} for spec in (self.spec, referred)]
         for kind, sources in (("annotations", ("annotations",)), ("labels", ("labels", "labelsFrom"))):
-            keys = set(metadata.get(kind) or ()) | {key for source in sources for key in extra.get(source) or ()}
+            keys = set(metadata.get(kind) or ()) | {
+                key for extra in extras for source in sources for key in extra.get(source) or ()
+            }
             self.known |= {f"workflow.{kind}.{key}" for key in keys}
         if self.spec.get("priority") is not None:
             self.known.add("workflow.priority")

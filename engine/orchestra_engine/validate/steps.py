@@ -17,6 +17,7 @@ Template = Mapping[str, Any]
 def check(validation: Validation, path: str, template: Template, scope: set[str], outer: str) -> None:
     """Look at all groups of steps, in Argo's order."""
     name, seen = template.get("name") or "", set()
+    known = validation.known | {tag for tag in scope if tag.startswith("inputs.")}
     for group, steps in enumerate(template.get("steps") or ()):
         for number, step in enumerate(steps):
             where = f"{path}.steps[{group}][{number}]"
@@ -27,7 +28,7 @@ def check(validation: Validation, path: str, template: Template, scope: set[str]
                 continue
             if title in seen:
                 validation.fail(f"{where}.name", f"{label}.name '{title}' is not unique")
-            elif wrong := names.bad_field(names.settled(title, validation.known | scope)):
+            elif wrong := names.bad_field(names.settled(title, known)):
                 validation.fail(f"{where}.name", f"{label}.name '{title}' is invalid: {wrong}")
             seen.add(title)
             scope.add(f"steps.{title}.status")

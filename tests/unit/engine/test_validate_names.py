@@ -74,3 +74,25 @@ def test_a_value_with_a_tag_that_leads_nowhere_is_refused() -> None:
 )
 def test_a_name_is_settled_where_its_tags_will_have_values(name: str, settled: str) -> None:
     assert names.settled(name, {"workflow.name"}) == settled
+
+
+def test_a_step_cannot_be_named_by_another() -> None:
+    assert "is invalid: name must consist" in message({"name": "b-{{steps.a.id}}", "template": "ok"})
+
+
+def test_labels_that_the_workflow_template_adds_may_be_used() -> None:
+    leaf = {"name": "main", "container": {"image": "busybox", "command": ["echo", "{{workflow.labels.team}}"]}}
+    library = {"spec": {"entrypoint": "main", "workflowMetadata": {"labels": {"team": "red"}}, "templates": [leaf]}}
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Workflow",
+        "metadata": {"name": "w"},
+        "spec": {"workflowTemplateRef": {"name": "l"}},
+    }
+    assert validate.check(manifest, workflow_templates={"l": library}) == []
+
+
+def test_an_argument_cannot_choose_its_artifact_by_an_expression() -> None:
+    artifact = {"name": "f", "fromExpression": "inputs.artifacts.f"}
+    said = message({"template": "ok", "arguments": {"artifacts": [artifact]}})
+    assert said == "templates.main.steps[0].a.arguments.f.from, artifact location, or key is required"
