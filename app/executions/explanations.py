@@ -20,12 +20,13 @@ _SHUTDOWN = re.compile(r"^(Stopped|Terminated) with strategy|workflow shutdown w
 
 
 def failed_node(status: dict[str, Any]) -> dict[str, Any] | None:
-    """The node that the failure began with: the earliest-ended program that failed, else any node that did."""
+    """The node that the failure began with: the earliest-ended program that failed, else the first that says why."""
     failed = [node for node in nodes_of(status) if node["phase"] in {"Failed", "Error"}]
     programs = [node for node in failed if node["type"] in {"Pod", "Container"}]
     if programs and (last := [node for node in programs if not _is_retried(status, node)]):
         programs = last
-    chosen = sorted(programs or failed, key=lambda node: node["finished_at"] or "9999")
+    telling = programs or [node for node in failed if node["message"]] or failed
+    chosen = sorted(telling, key=lambda node: node["finished_at"] or "9999")
     return chosen[0] if chosen else None
 
 

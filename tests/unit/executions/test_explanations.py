@@ -35,6 +35,18 @@ def test_a_failure_without_a_program_is_that_of_its_step() -> None:
     assert chosen({"id": "w", "type": "DAG", "phase": "Error", "message": "no such template"}) == "w"
 
 
+def test_of_steps_that_failed_together_the_one_that_says_why_is_named() -> None:
+    silent = {"id": "w", "type": "DAG", "phase": "Error", "finishedAt": "2001-03-28T00:00:00Z"}
+    telling = {
+        "id": "b",
+        "type": "Skipped",
+        "phase": "Error",
+        "message": "bad depends",
+        "finishedAt": "2001-03-28T00:00:09Z",
+    }
+    assert chosen(silent, telling) == "b"
+
+
 @pytest.mark.parametrize(
     ("code", "name"),
     [(137, "SIGKILL"), (139, "SIGSEGV"), (143, "SIGTERM"), (3, None), (128, None), (255, None), (None, None)],
