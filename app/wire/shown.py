@@ -36,9 +36,10 @@ class ShownModule:
 def shown(rows: Iterable[Any]) -> list[ShownModule]:
     """What is shown of modules that `ModuleQuerySet.with_latest` found."""
     modules = list(rows)
+    builds = executions.builds().in_bulk({module.build_id for module in modules} - {None})
+    _catch_up(modules, builds)
     keys = {module.latest_id for module in modules} | {module.default_id for module in modules}
     versions = Version.objects.select_related("module", "environment").defer("environment__lock").in_bulk(keys - {None})
-    builds = executions.builds().in_bulk({module.build_id for module in modules} - {None})
     return [
         ShownModule(
             module=module,
@@ -48,3 +49,20 @@ def shown(rows: Iterable[Any]) -> list[ShownModule]:
         )
         for module in modules
     ]
+
+
+def _catch_up(modules: list[Any], builds: dict[int, Build]) -> None:
+    """Read the default versions again where a build has passed since the modules were read, as one writes both."""
+    behind = {
+        module.pk
+        for module in modules
+        if (build := builds.get(module.build_id))
+        and build.state == BuildState.PASSED
+        and build.version_id != module.default_id
+    }
+    if not behind:
+        return
+    now = dict(Module.objects.filter(pk__in=behind).values_list("pk", "default_id"))
+    for module in modules:
+        if module.pk in now:
+            module.default_id = now[module.pk]
