@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from orchestra.errors import NotFound, Unreachable
+from orchestra.files import whole_file
 from orchestra.transport import Transport
 
 API = "/api/v1"
@@ -370,19 +369,12 @@ def _filename(headers: Mapping[str, str]) -> str:
 
 def _save(response: httpx.Response, target: Path, *, on_size: Callable[[int, int | None], None] | None) -> None:
     """Write an answer's body to a file that appears only when it is whole."""
-    total = response.headers.get("Content-Length")
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
-            for piece in response.iter_bytes():
-                file.write(piece)
-                if on_size:
-                    on_size(file.tell(), int(total) if total else None)
-            file.close()
-            os.chmod(file.name, 0o666 & ~_umask())
-            os.replace(file.name, target)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    total, size = response.headers.get("Content-Length"), 0
+    with whole_file(target) as file:
+        for piece in response.iter_bytes():
+            size += file.write(piece)
+            if on_size:
+                on_size(size, int(total) if total else None)
 
 
 def _target(to: Path | None, *, suggested: str) -> Path:
@@ -393,9 +385,3 @@ def _target(to: Path | None, *, suggested: str) -> Path:
     if not to.absolute().parent.is_dir():
         raise NotADirectoryError(f"{to} cannot be written: there is no folder {to.absolute().parent}.")
     return to.absolute()
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from orchestra import doctor, lint, schema, screen
+from orchestra import arguments, doctor, lint, schema, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, USAGE, guarded
 from orchestra.workflow.commands import app as workflow_app
 
@@ -116,12 +116,8 @@ def show(module: ModuleName, server: Server = None, as_json: AsJson = False) -> 
         "interval": " to ".join(found["defaults"][key] for key in ("start", "stop") if key in found["defaults"]),
         "build": (found["build"] or {}).get("message"),
     })  # fmt: skip
-    options = [
-        (f"--{one['name']}", one.get("type"), _range(one), one.get("default"), one.get("description"))
-        for one in [*found["args"], *found["hyperparameters"]]
-    ]
     print("\nArguments of a run, beside --start and --stop")
-    screen.table(("argument", "type", "range", "default", "description"), options, empty="none")
+    arguments.table(found)
     if columns := found["output"].get("columns"):
         print("\nColumns of the catalog, behind start and stop")
         described = [tuple(one.get(key) for key in ("name", "type", "unit", "description")) for one in columns]
@@ -162,7 +158,7 @@ def remove(module: ModuleName, server: Server = None, as_json: AsJson = False) -
 
 
 # --- executions ----------------------------------------------------------------------------------------------------
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(cls=arguments.RunCommand, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(
     context: typer.Context,
     module: ModuleName,
@@ -179,15 +175,15 @@ def run(
 ) -> None:
     """Run a module between two times. Its own arguments are options too: `orchestra run storms --threshold 0.6`.
 
-    `orchestra show MODULE` lists them.
+    `orchestra run MODULE --help` lists them.
     """
     with _client(server) as client:
         from orchestra import waiting
 
         if key is not None and not key.strip():
             _refuse("--key is empty; without a key of its own each request is a run of its own.")
-        arguments = {**_pairs(arg or []), **_options(context.args)}
-        made = client.run(module, start=start, stop=stop, arguments=arguments, version=version, idempotency_key=key)
+        values = {**_pairs(arg or []), **_options(context.args)}
+        made = client.run(module, start=start, stop=stop, arguments=values, version=version, idempotency_key=key)
         if not wait:
             waits = f" ({made['message']})" if made["message"] else ""
             shown = f"Execution {made['id']} of {module} is {made['state']}{waits}."
@@ -328,16 +324,6 @@ def _first_line(text: str | None, *, longest: int = 80) -> str:
 def _file(declared: Json) -> str:
     """A declared output as `CAT storms.txt`."""
     return f"{declared['type']} {declared['filename']}"
-
-
-def _range(argument: Json) -> str:
-    """What values an argument takes, as `0 … 1` or `a | b`; empty for any."""
-    if choices := argument.get("choices"):
-        return " | ".join(map(screen.shown, choices))
-    low, high = (argument.get(key) for key in ("minimum", "maximum"))
-    if low is None and high is None:
-        return ""
-    return f"{screen.shown(low)} … {screen.shown(high)}".strip()
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:

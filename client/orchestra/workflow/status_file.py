@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -10,6 +9,7 @@ import sys
 from pathlib import Path
 
 from orchestra import desk
+from orchestra.files import temporary_beside, whole_file
 from orchestra.workflow.folder import DeskError, Json
 
 _YAML = (".yaml", ".yml")
@@ -25,7 +25,7 @@ def check_writable(file: str) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if place.exists() and not place.is_file():
             return
-        temporary = _temporary(place)
+        temporary = temporary_beside(place)
         temporary.touch(exist_ok=False)
         temporary.unlink()
     except OSError as error:
@@ -44,12 +44,9 @@ def write_status(file: str, workflow: Json) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    place = Path(os.path.realpath(file))
     try:
-        if place.exists() and not place.is_file():
-            place.write_text(text, encoding="utf-8", errors="surrogateescape")
-        else:
-            _replace(place, text)
+        with whole_file(Path(file)) as out:
+            out.write(text.encode(errors="surrogateescape"))
     except OSError as error:
         raise DeskError(f"--status-out {file}: {error.strerror or error}") from None
 
@@ -69,18 +66,3 @@ def _text(value: Json, *, as_yaml: bool) -> str:
 
     written: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
     return written
-
-
-def _replace(place: Path, text: str) -> None:
-    temporary = _temporary(place)
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
-        temporary.rename(place)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def _temporary(place: Path) -> Path:
-    return place.with_name(f".{place.name}.{os.getpid()}")

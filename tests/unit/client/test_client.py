@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,15 @@ def test_a_download_that_breaks_off_leaves_the_old_file(client: Client, stub: St
         client.save_output(7, to=target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_output_goes_into_a_pipe_and_does_not_replace_it(stub: Stub, client: Client, tmp_path: Path) -> None:
+    stub.answer = lambda _: Answer(body=b"catalog")
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE)
+    client.save_output(7, to=tmp_path / "pipe")
+    assert reader.communicate(timeout=60)[0] == b"catalog"
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_module_names_are_quoted_in_addresses(client: Client, stub: Stub) -> None:

@@ -63,6 +63,23 @@ def test_declared_arguments_are_options(stub: Stub) -> None:
     assert body["start"] == "2001-01-01"
 
 
+def test_help_of_a_run_lists_the_arguments_of_the_module(stub: Stub) -> None:
+    threshold = {"name": "threshold", "type": "float", "minimum": 0, "maximum": 1, "default": 0.5, "description": "Of"}
+    stub.answer = lambda _: as_json({**MODULE, "args": [threshold], "hyperparameters": []})
+    for words in (("run", "storms", "--help"), ("run", "--start", "2001-01-01", "--x", "1", "storms", "-h")):
+        result = orchestra(*words, server=stub.url)
+        assert result.returncode == 0
+        assert result.stdout.index("--start") < result.stdout.index("Arguments of storms")
+        assert result.stdout.splitlines()[-1].split() == ["--threshold", "float", "0", "…", "1", "0.5", "Of"]
+    assert {one.path for one in stub.asked} == {"/api/v1/modules/storms"}
+    general = orchestra("run", "--help", server=stub.url)
+    assert "--start" in general.stdout
+    assert "Arguments of" not in general.stdout
+    away = orchestra("run", "storms", "--help", server="http://127.0.0.1:9")
+    assert away.returncode == 0
+    assert "The arguments of storms are not known" in away.stdout
+
+
 @pytest.mark.parametrize(
     "words", [("--arg", "novalue"), ("stray",), ("--threshold",), ("--strict", "--n", "2"), ("--", "x")]
 )
