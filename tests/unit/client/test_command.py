@@ -70,7 +70,7 @@ def test_help_of_a_run_lists_the_arguments_of_the_module(stub: Stub) -> None:
         result = orchestra(*words, server=stub.url)
         assert result.returncode == 0
         assert result.stdout.index("--start") < result.stdout.index("Arguments of storms")
-        assert result.stdout.splitlines()[-1].split() == ["--threshold", "float", "0", "…", "1", "0.5", "Of"]
+        assert result.stdout.rstrip().splitlines()[-1].split() == ["--threshold", "float", "0", "…", "1", "0.5", "Of"]
     assert {one.path for one in stub.asked} == {"/api/v1/modules/storms"}
     general = orchestra("run", "--help", server=stub.url)
     assert "--start" in general.stdout
