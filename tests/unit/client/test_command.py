@@ -66,7 +66,7 @@ def test_declared_arguments_are_options(stub: Stub) -> None:
 def test_help_of_a_run_lists_the_arguments_of_the_module(stub: Stub) -> None:
     threshold = {"name": "threshold", "type": "float", "minimum": 0, "maximum": 1, "default": 0.5, "description": "Of"}
     stub.answer = lambda _: as_json({**MODULE, "args": [threshold], "hyperparameters": []})
-    for words in (("run", "storms", "--help"), ("run", "--start", "2001-01-01", "--x", "1", "storms", "-h")):
+    for words in (("run", "storms", "--help"), ("run", "--start", "2001-01-01", "storms", "--x", "1", "-h")):
         result = orchestra(*words, server=stub.url)
         assert result.returncode == 0
         assert result.stdout.index("--start") < result.stdout.index("Arguments of storms")
