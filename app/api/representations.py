@@ -9,6 +9,7 @@ from app.catalogs.models import Event
 from app.executions import services
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind
 from app.modules.models import Build, Module, Version
+from app.schemas import services as schemas
 from app.schemas.models import Schema, SchemaVersion
 from app.wire.shown import ShownModule, shown
 from app.wire.times import iso
@@ -106,6 +107,12 @@ def execution_in_full(row: Execution) -> dict[str, Any]:
         "nodes": nodes(services.nodes(row)),
         "outputs": [artifact(each) for each in services.outputs(row)],
         "results": services.results(row) if row.kind == Kind.SCHEMA else {},
+        "templates": [
+            {"name": one.schema.name, "version": one.number}
+            for one in row.templates.select_related("schema").only("number", "schema__name").order_by("schema__name")
+        ]
+        if row.kind == Kind.SCHEMA
+        else [],
     }
 
 
@@ -113,6 +120,7 @@ def schema(row: Schema) -> dict[str, Any]:
     """A schema in a list; `SchemaQuerySet.present` found it."""
     return {
         "name": row.name,
+        "kind": row.kind,
         "origin": row.origin,
         "version": row.latest.number if row.latest else None,
         "created_at": iso(row.created_at),
@@ -126,13 +134,17 @@ def schema_version(row: SchemaVersion) -> dict[str, Any]:
 
 def schema_in_full(row: SchemaVersion) -> dict[str, Any]:
     """One version of a schema with all that there is to know of it."""
+    inputs, outputs = schemas.described(row)
     return {
         "name": row.schema.name,
+        "kind": row.schema.kind,
         "origin": row.schema.origin,
         "version": row.number,
         "digest": row.digest,
-        "inputs": row.inputs,
-        "outputs": row.outputs,
+        "inputs": inputs,
+        "outputs": outputs,
+        "side": row.side,
+        "references": row.references,
         "warnings": row.warnings,
         "manifest": row.text,
         "created_at": iso(row.created_at),

@@ -50,6 +50,7 @@ class LocalEngine(LocalReader):
 
     def __init__(self, *, claim: int, images: Images) -> None:
         from orchestra_engine import engine as local
+        from orchestra_engine.store import write_atomically
 
         self._local = local
         self.capacity: int | None = settings.MAX_PODS
@@ -67,6 +68,7 @@ class LocalEngine(LocalReader):
                 )
             )
             self._engine.adopt()
+            write_atomically(_sandbox_file(), self._engine.sandbox.encode(), sync=False)
         except local.LostClaim as error:
             raise LostClaim(str(error)) from error
         except RuntimeError as error:
@@ -83,8 +85,10 @@ class LocalEngine(LocalReader):
         return LocalReader()
 
     @staticmethod
-    def refusals(workflow: dict[str, Any], *, images: Images) -> list[Fault]:
-        """What `submit` would refuse of a Workflow without grants; which sandbox `auto` means is known there only."""
+    def refusals(
+        workflow: dict[str, Any], *, images: Images, templates: Mapping[str, dict[str, Any]] | None = None
+    ) -> list[Fault]:
+        """What `submit` would refuse of a Workflow without grants, in the sandbox that the last engine here had."""
         from orchestra_engine.admission import Admission
         from orchestra_engine.cluster import Cluster
         from orchestra_engine.config import Refused as EngineRefused
@@ -92,21 +96,27 @@ class LocalEngine(LocalReader):
         root = Path(settings.WORKFLOWS_DIR)
         table = _table(images)
         table.links = root / ".images"
-        sandbox = "plain" if settings.SANDBOX == "plain" else "private"
+        admission = Admission(cluster=Cluster(root), images=table, sandbox=_sandbox())
         try:
-            Admission(cluster=Cluster(root), images=table, sandbox=sandbox).check(workflow, grants=(), as_argo=False)
+            admission.check(workflow, grants=(), as_argo=False, workflow_templates=templates)
         except EngineRefused as error:
             return [Fault(path=one.path, message=one.message) for one in error.faults]
         return []
 
-    def submit(self, workflow: dict[str, Any], *, grants: Mapping[str, Grant] | None = None) -> str:
+    def submit(
+        self,
+        workflow: dict[str, Any],
+        *,
+        grants: Mapping[str, Grant] | None = None,
+        templates: Mapping[str, dict[str, Any]] | None = None,
+    ) -> str:
         """Take a Workflow and return its uid. Raises `Refused` with every fault, `LostClaim`."""
         given = {
             name: self._local.Grant(writable=grant.writable, readonly=grant.readonly, env=grant.env or {})
             for name, grant in (grants or {}).items()
         }
         try:
-            return self._engine.submit(workflow, grants=given)
+            return self._engine.submit(workflow, grants=given, workflow_templates=templates)
         except self._local.Refused as error:
             raise Refused([Fault(path=one.path, message=one.message) for one in error.faults]) from error
         except self._local.LostClaim as error:
@@ -148,6 +158,23 @@ class LocalEngine(LocalReader):
     def close(self) -> None:
         """Let go; what runs goes on."""
         self._engine.close()
+
+
+def _sandbox() -> str:
+    """The sandbox that Workflows will run in: `auto` is decided by the engine that works here, which notes it.
+
+    Where none ever did, the one that refuses less is assumed; what it refuses more is told when the run starts.
+    """
+    if settings.SANDBOX != "auto":
+        return str(settings.SANDBOX)
+    try:
+        return _sandbox_file().read_text()
+    except FileNotFoundError:
+        return "private"
+
+
+def _sandbox_file() -> Path:
+    return Path(settings.WORKFLOWS_DIR, ".sandbox")
 
 
 def _opened(path: Path) -> BinaryIO:

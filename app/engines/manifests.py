@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ if TYPE_CHECKING:
     from orchestra_engine.manifest import Marks
 
 GRANT = "orchestra/grant"  # annotation that only shipped manifests may carry
+TEMPLATE = "WorkflowTemplate"
+KINDS = ("Workflow", TEMPLATE)
 _NAME = "manifest"
 
 
 @dataclass(kw_only=True)
 class Look:
-    """A Workflow's text as it was understood; `manifest` is empty if it cannot be read.
+    """A text as it was understood; `manifest` is empty if it cannot be read.
 
     `warnings` are what runs on one engine only ("warning") and fields that the local engine ignores ("note"):
     {severity, path, message, line, column}.
@@ -33,26 +36,60 @@ class Look:
         return Fault(path=path, message=message, line=line, column=column)
 
 
-def look(text: str) -> Look:
-    """What is to be said of a text that should be one Workflow; never raises for what is wrong with it."""
-    from orchestra_engine.lint import ERROR, lint
+def read(text: str) -> Look:
+    """A text that should be one Workflow or WorkflowTemplate; never raises for what is wrong with it."""
     from orchestra_engine.manifest import ManifestError, load_marked
 
     try:
         documents = load_marked(text)
     except ManifestError as error:
         return Look(faults=[Fault(path="", message=error.message, line=error.line or 1, column=error.column or 1)])
-    if len(documents) != 1 or documents[0][0].get("kind") != "Workflow":
-        message = "the manifest has to be one document with kind: Workflow"
+    if len(documents) != 1 or documents[0][0].get("kind") not in KINDS:
+        message = f"the manifest has to be one document with kind: {' or '.join(KINDS)}"
         return Look(faults=[Fault(path="kind" if len(documents) == 1 else "", message=message, line=1, column=1)])
-    seen = Look(manifest=documents[0][0], marks=documents[0][1])
-    for one in lint({_NAME: text}):
+    return Look(manifest=documents[0][0], marks=documents[0][1])
+
+
+def examine(seen: Look, text: str, *, templates: Mapping[str, dict[str, Any]]) -> None:
+    """Add what Argo refuses of a manifest, and what runs on one engine only.
+
+    `templates` are the WorkflowTemplates that are there, by name.
+    """
+    from orchestra_engine.lint import ERROR, lint
+
+    for one in lint({_NAME: text}, templates=templates):
         if one.severity == ERROR:
             seen.faults.append(Fault(path=one.field, message=one.message, line=one.line, column=one.column))
         else:
             shown = {"severity": one.severity, "path": one.field, "message": one.message}
             seen.warnings.append({**shown, "line": one.line, "column": one.column})
-    return seen
+
+
+def references(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The WorkflowTemplates that a manifest refers to: (path, name) each; names that are made by a tag are left out."""
+    from orchestra_engine.admission import references
+
+    return [(path, name) for path, name in references(manifest.get("spec")) if "{{" not in name]
+
+
+def merged(manifest: Mapping[str, Any], templates: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """A Workflow with what it takes from the WorkflowTemplate that it is made from, annotations too.
+
+    `templates` has that WorkflowTemplate, if it is made from one.
+    """
+    from orchestra_engine.operate import spec
+
+    reference = (manifest.get("spec") or {}).get("workflowTemplateRef")
+    if not reference:
+        return dict(manifest)
+    own = manifest.get("metadata") or {}
+    theirs = templates[reference["name"]].get("metadata") or {}
+    annotations = {**(theirs.get("annotations") or {}), **(own.get("annotations") or {})}
+    return {
+        **manifest,
+        "metadata": {**own, "annotations": annotations},
+        "spec": dict(spec.executed(manifest, {}, templates)),
+    }
 
 
 def granted(value: Any, path: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,9 +67,16 @@ class Engine(Reader, Protocol):
 
     capacity: int | None
 
-    def submit(self, workflow: dict[str, Any], *, grants: dict[str, Grant] | None = None) -> str:
+    def submit(
+        self,
+        workflow: dict[str, Any],
+        *,
+        grants: dict[str, Grant] | None = None,
+        templates: Mapping[str, dict[str, Any]] | None = None,
+    ) -> str:
         """Take a Workflow and return its uid; the same name again returns the uid of the one that is there.
 
+        `templates` are the WorkflowTemplates that it refers to, by name, as they are to be for this Workflow alone.
         Raises `Refused` with every fault, `LostClaim`.
         """
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -22,9 +23,14 @@ def engine(*, claim: int, images: Callable[[str], dict[str, Any]]) -> Engine:
     return made
 
 
-def refusals(workflow: dict[str, Any], *, images: Callable[[str], dict[str, Any]]) -> list[Fault]:
+def refusals(
+    workflow: dict[str, Any],
+    *,
+    images: Callable[[str], dict[str, Any]],
+    templates: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> list[Fault]:
     """Why the engine would not take a Workflow, as far as that can be told without it; in any process."""
-    found: list[Fault] = _class().refusals(workflow, images=images)
+    found: list[Fault] = _class().refusals(workflow, images=images, templates=templates)
     return found
 
 

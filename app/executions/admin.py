@@ -19,12 +19,13 @@ from app.catalogs.models import Catalog
 from app.executions import services
 from app.executions.errors import NotAllowed, StillInUse
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind, Lease
+from app.executions.states import State, sources
 from app.modules.admin import BuildAdmin, ModuleAdmin
 from app.modules.faults import Faulty
 from app.modules.models import Build, Module
 from app.schemas.admin import SchemaAdmin
 from app.schemas.faults import NotChangeable
-from app.schemas.models import Schema
+from app.schemas.models import LONG, Origin, Schema
 
 
 def downloads(file: ExecutionArtifact) -> str:
@@ -73,11 +74,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "version__metadata",
         "version__arguments_schema",
         "arguments",
-        "schema_version__manifest",
-        "schema_version__text",
-        "schema_version__inputs",
-        "schema_version__outputs",
-        "schema_version__warnings",
+        *(f"schema_version__{name}" for name in LONG),
     )
     date_hierarchy = "created_at"
     ordering = ("-id",)
@@ -86,7 +83,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
     fields = (
         ("kind", "state", "attempt", "cancel_request"),
         ("reason", "message"),
-        ("version", "build", "schema_version"),
+        ("version", "build", "schema_version", "templates"),
         ("start", "stop"),
         "arguments",
         ("created_at", "submitted_at", "started_at", "finished_at"),
@@ -148,6 +145,10 @@ class ExecutionAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/executions/execution/log.html", context)
 
+    def offers(self, name: str, obj: Execution) -> bool:
+        """Cancelling while it lives, and a retry where that is allowed."""
+        return not obj.final if name == "cancel" else obj.state in sources(State.QUEUED)
+
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
         self._each(request, executions, services.cancel, "asked to stop")
@@ -175,6 +176,10 @@ class OperatedModuleAdmin(ModuleAdmin):
     """Modules with the actions that start executions, which the app of modules knows nothing of."""
 
     actions = ("rebuild",)
+
+    def offers(self, name: str, obj: Module) -> bool:
+        """Nothing can be done with a module that was removed."""
+        return obj.removed_at is None
 
     @admin.action(description="Rebuild from the recorded source", permissions=["operate"])
     def rebuild(self, request: HttpRequest, modules: QuerySet[Module]) -> None:
@@ -205,6 +210,10 @@ class OperatedSchemaAdmin(SchemaAdmin):
     """Schemas with what needs to know their executions."""
 
     actions = ("remove",)
+
+    def offers(self, name: str, obj: Schema) -> bool:
+        """Removing what is there and does not ship with Orchestra."""
+        return obj.removed_at is None and obj.origin != Origin.SHIPPED
 
     @admin.action(description="Remove (what was made from it stays)", permissions=["operate"])
     def remove(self, request: HttpRequest, schemas: QuerySet[Schema]) -> None:

@@ -11,6 +11,7 @@ import json
 import mimetypes
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -20,7 +21,7 @@ from app.artifacts.models import Artifact
 from app.catalogs import services as catalogs
 from app.catalogs.formats import Malformed, read_lines
 from app.catalogs.models import Catalog
-from app.executions import explanations, given_out
+from app.executions import explanations, given_out, manifests
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind, Role
 from app.executions.observations import GONE, Ended
 from app.executions.queries import folder
@@ -69,7 +70,8 @@ def conclude(ended: Ended, *, claim: int) -> None:
     else:
         verdict = _failed(attempt)
         if execution.kind == Kind.SCHEMA:
-            verdict.files, _ = given_out.stored(attempt, writing=lambda: _writing(attempt, claim=claim))
+            promised = manifests.run_of(execution).outputs.get("artifacts", {})
+            verdict.files, _ = given_out.stored(attempt, promised, writing=lambda: _writing(attempt, claim=claim))
     write(attempt, verdict, claim=claim)
 
 
@@ -203,7 +205,12 @@ def _collected(attempt: Attempt, *, claim: int) -> Verdict:
 
 def _of_schema(attempt: Attempt, *, claim: int) -> Verdict:
     """Hash the files that a schema's nodes stored, and parse those that it declares as time tables or catalogs."""
-    files, outputs = given_out.stored(attempt, writing=lambda: _writing(attempt, claim=claim))
+    promised = manifests.run_of(attempt.execution).outputs
+    writing = partial(_writing, attempt, claim=claim)
+    files, outputs = given_out.stored(attempt, promised.get("artifacts", {}), writing=writing)
+    if missing := given_out.missing(attempt, promised, outputs):
+        message = f"the run succeeded, but has not given out what its schema promises: {', '.join(missing)}"
+        return Verdict(state=State.FAILED, reason="OutputMissing", message=message, files=files)
     for file in files:
         if file.type not in {"TT", "CAT"}:
             continue
@@ -215,7 +222,7 @@ def _of_schema(attempt: Attempt, *, claim: int) -> Verdict:
                 output=output,
                 name=output["name"],
                 description=str(output.get("description", "")),
-                writing=lambda: _writing(attempt, claim=claim),
+                writing=writing,
             )
         except Malformed as error:
             return Verdict(

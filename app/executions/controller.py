@@ -250,7 +250,9 @@ class Controller:
         for key, content in submission.objects.items():
             repository.write(key, content)
         try:
-            self.engine.submit(submission.workflow, grants=dict(submission.grants))
+            self.engine.submit(
+                submission.workflow, grants=dict(submission.grants), templates=dict(submission.templates)
+            )
         except Refused as error:
             faults = "; ".join(f"{fault.path}: {fault.message}" for fault in error.faults)
             self._fail(execution, reason="Refused", message=f"the engine cannot run this: {faults}")

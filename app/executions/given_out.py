@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -12,19 +12,21 @@ from app.artifacts.models import Artifact
 from app.catalogs import services as catalogs
 from app.catalogs.models import Catalog
 from app.executions.models import Attempt, ExecutionArtifact, Role
-from app.executions.queries import nodes_of
+from app.executions.queries import nodes_of, parameters_of
 
 _LONGEST = 1024  # characters of a key and of a name, as the columns have them
 
 Writing = Callable[[], AbstractContextManager[None]]
 
 
-def stored(attempt: Attempt, *, writing: Writing) -> tuple[list[ExecutionArtifact], dict[str, dict[str, Any]]]:
+def stored(
+    attempt: Attempt, declared: Mapping[str, Any], *, writing: Writing
+) -> tuple[list[ExecutionArtifact], dict[str, dict[str, Any]]]:
     """The rows of an attempt's files, the schema's outputs first, and what is declared of those by the files' names.
 
+    `declared` are the schema's outputs that are artifacts.
     The artifacts are written (by `writing`), the rows are not yet. What an interrupted collection left is done again.
     """
-    declared: dict[str, Any] = attempt.execution.schema_version.outputs.get("artifacts", {})
     rows: list[ExecutionArtifact] = []
     outputs: dict[str, dict[str, Any]] = {}
     for name, key, output in _files(attempt):
@@ -52,6 +54,22 @@ def stored(attempt: Attempt, *, writing: Writing) -> tuple[list[ExecutionArtifac
     for row in rows:
         row.artifact = row.artifact  # its number is known only now
     return rows, outputs
+
+
+def missing(attempt: Attempt, declared: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The outputs that a schema promises (`declared` as it tells them) and a run that succeeded did not give out."""
+    given = {
+        "parameters": {
+            one["name"] for one in parameters_of(attempt.workflow_name, attempt.status) if one.get("value") is not None
+        },
+        "artifacts": {one["name"] for one in files.values()},
+    }
+    return [
+        name
+        for kind, named in declared.items()
+        for name, one in named.items()
+        if one.get("required") and name not in given[kind]
+    ]
 
 
 def _files(attempt: Attempt) -> Iterator[tuple[str, repository.Stored, str | None]]:

@@ -24,11 +24,15 @@ from app.schemas.models import SchemaVersion
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """All that the engine needs: the Workflow, objects for the artifact repository by key, and grants by name."""
+    """All that the engine needs: the Workflow, and by name the WorkflowTemplates that it refers to and the grants.
+
+    `objects` are for the artifact repository, by key.
+    """
 
     workflow: dict[str, Any]
     objects: Mapping[str, bytes] = field(default_factory=dict)
     grants: Mapping[str, Grant] = field(default_factory=dict)
+    templates: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def submission(execution: Execution) -> Submission:
@@ -36,7 +40,7 @@ def submission(execution: Execution) -> Submission:
     if execution.kind == Kind.BUILD:
         return _build(execution)
     if execution.kind == Kind.SCHEMA:
-        return Submission(workflow=_of_schema(execution))
+        return _of_schema(execution)
     return _prediction(execution)
 
 
@@ -85,11 +89,17 @@ def _build(execution: Execution) -> Submission:
     )
 
 
-def _of_schema(execution: Execution) -> dict[str, Any]:
-    manifest = _manifest(execution.schema_version_id, execution.schema_version.digest)
-    workflow = with_arguments(manifest, execution.arguments, keys=artifact_keys(execution.arguments))
+def _of_schema(execution: Execution) -> Submission:
+    run = run_of(execution)
+    workflow = with_arguments(run, execution.arguments, keys=artifact_keys(execution.arguments))
     _name(workflow, execution)
-    return workflow
+    return Submission(workflow=workflow, templates=run.objects)
+
+
+def run_of(execution: Execution) -> schemas.Run:
+    """The schema's version that an execution was made from, with the WorkflowTemplates that it keeps."""
+    version = _version(execution.schema_version_id, execution.schema_version.digest)
+    return schemas.run(version, templates=execution.templates.select_related("schema"))
 
 
 def artifact_keys(arguments: Mapping[str, Any]) -> dict[int, str]:
@@ -98,12 +108,10 @@ def artifact_keys(arguments: Mapping[str, Any]) -> dict[int, str]:
     return dict(ExecutionArtifact.objects.filter(pk__in=numbers).values_list("pk", "artifact__key"))
 
 
-def with_arguments(
-    manifest: Mapping[str, Any], arguments: Mapping[str, Any], *, keys: Mapping[int, str]
-) -> dict[str, Any]:
+def with_arguments(run: schemas.Run, arguments: Mapping[str, Any], *, keys: Mapping[int, str]) -> dict[str, Any]:
     """A schema's manifest with the values of its inputs; `keys` tells where the files lie that are named by number."""
-    workflow: dict[str, Any] = copy.deepcopy(dict(manifest))
-    declared = workflow["spec"].get("arguments") or {}
+    workflow: dict[str, Any] = copy.deepcopy(run.manifest)
+    declared: dict[str, Any] = copy.deepcopy(run.whole["spec"].get("arguments") or {})
     for parameter in declared.get("parameters") or []:
         if parameter["name"] in arguments:
             parameter.pop("valueFrom", None)
@@ -119,6 +127,8 @@ def with_arguments(
         given = {"raw": {"data": value}} if isinstance(value, str) else {"s3": {"key": keys[value["artifact"]]}}
         artifact.clear()
         artifact.update(kept | given)
+    if declared:
+        workflow["spec"]["arguments"] = declared
     return workflow
 
 
@@ -156,7 +166,7 @@ def _filled(
     resources: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """The schema's manifest with names, parameters, deadlines (s, by template, "" the Workflow's) and limits."""
-    manifest = copy.deepcopy(_manifest(execution.schema_version_id, execution.schema_version.digest))
+    manifest = copy.deepcopy(_version(execution.schema_version_id, execution.schema_version.digest).manifest)
     _name(manifest, execution)
     spec = manifest["spec"]
     for parameter in spec.get("arguments", {}).get("parameters", []):
@@ -185,7 +195,6 @@ def _name(workflow: dict[str, Any], execution: Execution) -> None:
 
 
 @lru_cache(maxsize=64)
-def _manifest(schema_version_id: int, digest: str) -> dict[str, Any]:
-    """A schema version never changes, so its manifest is read once for each process and digest."""
-    manifest: dict[str, Any] = SchemaVersion.objects.values_list("manifest", flat=True).get(pk=schema_version_id)
-    return manifest
+def _version(schema_version_id: int, digest: str) -> SchemaVersion:
+    """A schema's version never changes, so it is read once for each process and digest."""
+    return SchemaVersion.objects.select_related("schema").defer("text").get(pk=schema_version_id)

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from app.executions.states import FINAL, HELD, CancelRequest, State
 from app.modules.models import Build, BuildState
+from app.schemas.models import LONG
 
 
 class Lease(models.Model):
@@ -52,11 +53,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
             "version__metadata",
             "version__arguments_schema",
             "version__environment__lock",
-            "schema_version__manifest",
-            "schema_version__text",
-            "schema_version__inputs",
-            "schema_version__outputs",
-            "schema_version__warnings",
+            *(f"schema_version__{name}" for name in LONG),
         )
 
     def listed(self) -> ExecutionQuerySet:
@@ -81,11 +78,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         return self.select_related(
             "schema_version", "version__module", "version__environment", "fetch_version__environment", "build__version"
         ).defer(
-            "schema_version__manifest",
-            "schema_version__text",
-            "schema_version__inputs",
-            "schema_version__outputs",
-            "schema_version__warnings",
+            *(f"schema_version__{name}" for name in LONG),
             "version__arguments_schema",
             "version__environment__lock",
             "fetch_version__arguments_schema",
@@ -109,6 +102,9 @@ class Execution(models.Model):
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     schema_version = models.ForeignKey("schemas.SchemaVersion", on_delete=models.PROTECT, related_name="+")
+    templates = models.ManyToManyField(
+        "schemas.SchemaVersion", related_name="+", help_text="of WorkflowTemplates, as they were when it was asked for"
+    )
     version = models.ForeignKey("modules.Version", null=True, on_delete=models.PROTECT, related_name="executions")
     fetch_version = models.ForeignKey(
         "modules.Version",

@@ -133,13 +133,13 @@ def results(execution: Execution, attempt: int | None = None) -> dict[str, str]:
     found = current_attempt(execution, attempt)
     if found is None:
         return {}
-    root = (found.status.get("nodes") or {}).get(found.workflow_name) or {}
-    given = [*_parameters(root), *_parameters(found.status)]
-    return {one["name"]: str(one.get("value", "")) for one in given}
+    return {one["name"]: str(one.get("value", "")) for one in parameters_of(found.workflow_name, found.status)}
 
 
-def _parameters(of: dict[str, Any]) -> list[dict[str, Any]]:
-    return list((of.get("outputs") or {}).get("parameters") or [])
+def parameters_of(name: str, status: dict[str, Any]) -> list[dict[str, Any]]:
+    """The output parameters of a Workflow: its entrypoint's, and the global ones."""
+    root = (status.get("nodes") or {}).get(name) or {}
+    return [one for of in (root, status) for one in (of.get("outputs") or {}).get("parameters") or []]
 
 
 def outputs(execution: Execution, attempt: int | None = None) -> QuerySet[ExecutionArtifact]:

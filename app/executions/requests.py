@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -179,9 +179,11 @@ def _why_unusable(build: Build | None) -> str:
 
 
 @transaction.atomic
-def insert(execution: Execution) -> Execution:
-    """Store an execution with its first attempt, queued."""
+def insert(execution: Execution, *, templates: Iterable[SchemaVersion] = ()) -> Execution:
+    """Store an execution with its first attempt, queued; `templates` are of the WorkflowTemplates that it keeps."""
     execution.save(force_insert=True)
+    if templates:
+        execution.templates.set(templates)
     Attempt.objects.create(
         execution=execution,
         number=execution.attempt,
@@ -194,12 +196,19 @@ def insert(execution: Execution) -> Execution:
 
 
 @transaction.atomic
-def insert_of_schema(execution: Execution) -> Execution:
-    """Insert a run of a schema; its row is locked, so that nobody removes it meanwhile. Raises `NotAllowed`."""
-    schema = Schema.objects.select_for_update().get(pk=execution.schema_version.schema_id)
-    if schema.removed_at:
-        raise NotAllowed(f"the schema {schema.name} was removed; add it again")
-    return insert(execution)
+def insert_of_schema(execution: Execution, *, templates: Collection[SchemaVersion]) -> Execution:
+    """Insert a run of a schema; all rows that it is made from are locked, so that nobody removes them meanwhile.
+
+    Raises `NotAllowed` if one was removed, `Schema.DoesNotExist` if a sent one was forgotten.
+    """
+    used = {execution.schema_version.schema_id, *(one.schema_id for one in templates)}
+    schemas_used = list(Schema.objects.select_for_update().filter(pk__in=used).order_by("pk"))
+    if len(schemas_used) < len(used):
+        raise Schema.DoesNotExist("the schema is no more")
+    for schema in schemas_used:
+        if schema.removed_at:
+            raise NotAllowed(f"the schema {schema.name} was removed; add it again")
+    return insert(execution, templates=templates)
 
 
 def workflow_name(execution: Execution) -> str:
@@ -323,7 +332,8 @@ def resubmit(execution: Execution) -> Execution:
                 owner=execution.owner,
                 arguments=execution.arguments,
                 priority=execution.priority,
-            )
+            ),
+            templates=list(execution.templates.all()),
         )
     if execution.version is None or execution.kind == Kind.BUILD:
         raise NotAllowed("a build cannot be submitted again; rebuild its module instead")

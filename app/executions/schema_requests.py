@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from app.engines import services as engines
 from app.engines.protocol import Fault
@@ -23,6 +25,7 @@ from app.schemas import services as schemas
 from app.schemas.faults import BadArguments
 from app.schemas.models import Origin, Schema, SchemaVersion
 
+_SENT_TRIES = 3  # of which one finds that its manifest was forgotten
 _BEFORE_IT_HAS_A_NUMBER = "schema-0-1"
 
 
@@ -36,27 +39,30 @@ def request_schema(
 ) -> Requested:
     """Ask for a run of a schema's version, which it keeps whatever is saved later.
 
-    The arguments are checked against its inputs, and the filled manifest by the engine, before anything is stored.
-    Raises `Faulty` with every fault, `KeyConflict`, `NotAllowed` for what only Orchestra runs and for what was removed.
+    So it does with the WorkflowTemplates that the schema refers to, as they are now. The arguments are checked against
+    its inputs, and the filled manifest by the engine, before anything is stored. Raises `Faulty` and `BadSchema` with
+    every fault, `KeyConflict`, `NotAllowed` for what only Orchestra runs and for what was removed.
     """
     asked = {"schema": version.pk, "arguments": dict(arguments), "priority": priority}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
     if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
         return earlier
-    if schemas.is_orchestras_own(version):
+    run = schemas.run(version)
+    if schemas.is_orchestras_own(run):
         name = version.schema.name
         raise NotAllowed(f"{name} is run by Orchestra itself: ask a module for a run, or for a build of it")
     wanted = Execution(
         kind=Kind.SCHEMA,
         schema_version=version,
-        arguments=_checked(version, arguments, priority=priority),
+        arguments=_checked(run, arguments, priority=priority),
         priority=priority,
         idempotency_key=idempotency_key,
         request_digest=digest,
         owner=owner,
     )
     try:
-        return Requested(execution=insert_of_schema(wanted), created=True)
+        templates = list(run.templates.values())
+        return Requested(execution=insert_of_schema(wanted, templates=templates), created=True)
     except IntegrityError:
         if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
             return earlier
@@ -75,32 +81,36 @@ def send(
 
     Raises `BadSchema`, and what `request_schema` raises; then the manifest is not kept either.
     """
-    with transaction.atomic():
-        version = schemas.save(text, origin=Origin.SENT).version
-        return request_schema(
-            version, arguments=arguments, idempotency_key=idempotency_key, owner=owner, priority=priority
-        )
+    for _ in range(_SENT_TRIES):
+        with contextlib.suppress(Schema.DoesNotExist), transaction.atomic():
+            version = schemas.save(text, origin=Origin.SENT).version
+            return request_schema(
+                version, arguments=arguments, idempotency_key=idempotency_key, owner=owner, priority=priority
+            )
+    raise NotAllowed("the manifest was forgotten while it was asked for; send it again")
 
 
 @transaction.atomic
 def remove_schema(schema: Schema) -> None:
     """Take a schema off the list; what was made from it stays readable.
 
-    Raises `StillInUse` while a run of it is live, `NotChangeable` for one that ships with Orchestra.
+    Raises `StillInUse` while a run of it is live, `NotChangeable` for one that ships with Orchestra and for a
+    WorkflowTemplate that other schemas refer to.
     """
     schema = Schema.objects.select_for_update().get(pk=schema.pk)
     schemas.check_removable(schema)
-    if live := list(Execution.objects.live().filter(schema_version__schema=schema).order_by("id")):
+    uses = Q(schema_version__schema=schema) | Q(templates__schema=schema)
+    if live := list(Execution.objects.live().filter(uses).distinct().order_by("id")):
         raise StillInUse(schema.name, live)
     schemas.remove(schema)
 
 
-def _checked(version: SchemaVersion, arguments: Mapping[str, Any], *, priority: int) -> dict[str, Any]:
+def _checked(run: schemas.Run, arguments: Mapping[str, Any], *, priority: int) -> dict[str, Any]:
     """The arguments to run with. Raises `Faulty` with every fault of theirs, or else every one that the engine has."""
     faults: list[Fault] = []
     checked: dict[str, Any] = {}
     try:
-        checked = schemas.arguments(version, arguments)
+        checked = schemas.arguments(run, arguments)
     except BadArguments as error:
         faults += error.faults
     if priority not in PRIORITIES:
@@ -111,8 +121,8 @@ def _checked(version: SchemaVersion, arguments: Mapping[str, Any], *, priority: 
             faults.append(Fault(path=name, message=f"there is no artifact {value['artifact']}"))
     if faults:
         raise Faulty(faults)
-    workflow = manifests.with_arguments(version.manifest, checked, keys=keys)
+    workflow = manifests.with_arguments(run, checked, keys=keys)
     workflow["metadata"] = {**(workflow.get("metadata") or {}), "name": _BEFORE_IT_HAS_A_NUMBER}
-    if refused := engines.refusals(workflow, images=modules.resolve_image):
+    if refused := engines.refusals(workflow, images=modules.resolve_image, templates=run.objects):
         raise Faulty(refused)
     return checked

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline
 from app.schemas import services
 from app.schemas.faults import BadSchema, NotChangeable
-from app.schemas.models import Schema, SchemaVersion
+from app.schemas.models import LONG, Schema, SchemaVersion
 
 
 class SchemaVersionInline(ReadOnlyInline):
@@ -22,12 +22,7 @@ class SchemaVersionInline(ReadOnlyInline):
     ordering = ("-number",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("schema")
-            .defer("manifest", "text", "inputs", "outputs", "warnings")
-        )
+        return super().get_queryset(request).select_related("schema").defer(*LONG)
 
 
 class SchemaForm(forms.ModelForm):
@@ -65,7 +60,7 @@ class SchemaAdmin(ReadOnlyAdmin):
     list_filter = ("origin",)
     search_fields = ("name",)
     list_select_related = ("latest",)
-    list_deferred = ("latest__manifest", "latest__text", "latest__inputs", "latest__outputs", "latest__warnings")
+    list_deferred = tuple(f"latest__{name}" for name in LONG)
     inlines = (SchemaVersionInline,)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -88,5 +83,5 @@ class SchemaVersionAdmin(ReadOnlyAdmin):
     list_filter = ("schema",)
     search_fields = ("schema__name", "digest", "text")
     list_select_related = ("schema",)
-    list_deferred = ("manifest", "text", "inputs", "outputs", "warnings")
+    list_deferred = LONG
     fields = ("schema", "number", "digest", "inputs", "outputs", "warnings", "text", "created_at")

@@ -11,16 +11,16 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from app.engines.manifests import Look
 from app.engines.protocol import Fault
+from app.schemas import json_schemas
 from app.schemas.values import TYPES, as_text, convert
 
 INPUTS = "orchestra/inputs"
 OUTPUTS = "orchestra/outputs"
-FILE_TYPES = ("TT", "CAT", "TS", "IMAGE")
+SIDE = "inputs"  # the path of what comes beside a manifest
+PARSED = ("TT", "CAT")
+FILE_TYPES = (*PARSED, "TS", "IMAGE")
 ARTIFACT = {
     "anyOf": [
         {"type": "string", "description": "the file's content"},
@@ -33,7 +33,6 @@ ARTIFACT = {
         },
     ]
 }
-_REFERENCES = ("$ref", "$dynamicRef", "$schema", "$id", "$defs")
 _LOCATIONS = ("raw", "s3", "from", "fromExpression", "http", "git", "oss", "gcs", "hdfs", "azure", "artifactory")
 
 
@@ -50,15 +49,16 @@ def artifacts(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 def inputs(seen: Look, side: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[Fault]]:
     """The JSON Schema (2020-12) of a manifest's arguments, and what is wrong with what is declared of them.
 
-    Every parameter is text unless its type is declared, and optional where it has a value.
+    Every parameter is text unless its type is declared, and optional where it has a value. `seen.manifest` has all that
+    it takes from a WorkflowTemplate.
     """
-    told, faults = _told(seen, INPUTS, side, "inputs")
+    told, faults = _told(seen, INPUTS, side)
     properties: dict[str, Any] = {}
     required: list[str] = []
     for parameter in parameters(seen.manifest):
         name = str(parameter["name"])
         properties[name], wrong = _property(parameter, told.pop(name, {}))
-        faults += [_fault(seen, INPUTS, side, "inputs", f"{name}: {message}") for message in wrong]
+        faults += [_fault(seen, INPUTS, side, name, message) for message in wrong]
         if "default" not in properties[name] and not parameter.get("valueFrom"):
             required.append(name)
     for artifact in artifacts(seen.manifest):
@@ -71,9 +71,7 @@ def inputs(seen: Look, side: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
         properties[name] = {**ARTIFACT, **({"description": str(description)} if description else {})}
         if not artifact.get("optional") and not has_content(artifact):
             required.append(name)
-    faults += [
-        _fault(seen, INPUTS, side, "inputs", f"{name}: there is no such name in spec.arguments") for name in told
-    ]
+    faults += [_fault(seen, INPUTS, side, name, "there is no such name in spec.arguments") for name in told]
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
@@ -91,11 +89,10 @@ def has_content(artifact: Mapping[str, Any]) -> bool:
 
 def _property(parameter: Mapping[str, Any], more: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """One parameter's JSON Schema, and what is wrong with what was declared of it."""
+    text = {"type": "string"}
     type_ = more.get("type", "string")
-    if type_ not in TYPES:
-        return {"type": "string"}, [f"its type has to be one of {', '.join(TYPES)}"]
-    if wrong := [key for key in _REFERENCES if key in json.dumps(more)]:
-        return {"type": "string"}, [f"{wrong[0]} is not taken here; write the schema out"]
+    if not isinstance(type_, str) or type_ not in TYPES:
+        return text, [f"its type has to be one of {', '.join(TYPES)}"]
     one: dict[str, Any] = {"type": type_}
     try:
         if parameter.get("value", parameter.get("default")) is not None:
@@ -103,35 +100,65 @@ def _property(parameter: Mapping[str, Any], more: Mapping[str, Any]) -> tuple[di
         if parameter.get("enum"):
             one["enum"] = [convert(as_text(choice), type_) for choice in parameter["enum"]]
     except ValueError as error:
-        return {"type": "string"}, [f"its value in the manifest: {error}"]
+        return text, [f"its value in the manifest: {error}"]
     if parameter.get("description"):
         one["description"] = parameter["description"]
     one |= more
+    if wrong := json_schemas.faults(one):
+        return text, wrong
     try:
-        Draft202012Validator.check_schema(one)
-    except SchemaError as error:
-        return {"type": "string"}, [f"is no JSON Schema: {error.message[:300]}"]
-    if "default" in one and not Draft202012Validator(one).is_valid(one["default"]):
-        return one, ["its default is none of the values that it may have"]
-    return one, []
+        return one, list(_impossible(one))
+    except ValueError as error:
+        return one, [f"its default {error}"]
+
+
+def _impossible(one: Mapping[str, Any]) -> Iterator[str]:
+    """What no argument could ever be."""
+    if "default" in one and (wrong := json_schemas.first_fault(one, one["default"])):
+        yield f"its default is none of the values that it may have: {wrong.message[:200]}"
+    for choice in one.get("enum", ()):
+        if json_schemas.first_fault({"type": one["type"]}, choice):
+            yield f"{str(choice)[:80]!r} in its enum is not {TYPES[one['type']]}"
 
 
 def outputs(seen: Look) -> tuple[dict[str, Any], list[Fault]]:
-    """{"parameters": {name: {…}}, "artifacts": {name: {…}}} that a run gives out, and what is wrong with them."""
-    told, faults = _told(seen, OUTPUTS, None, "")
+    """{"parameters": {name: {…}}, "artifacts": {name: {…}}} that a run gives out, and what is wrong with them.
+
+    What the annotation names is promised (`required`), unless it says otherwise or the manifest calls it optional.
+    """
+    told, faults = _told(seen, OUTPUTS, None)
     found: dict[str, dict[str, Any]] = {"parameters": {}, "artifacts": {}}
-    for kind, name in _given_out(seen.manifest):
-        more = told.pop(name, {})
-        if kind == "artifacts" and more.get("type") not in (None, *FILE_TYPES):
-            message = f"{name}: the type of a file is one of {', '.join(FILE_TYPES)}"
-            faults.append(_fault(seen, OUTPUTS, None, "", message))
+    known = set()
+    for kind, name, output in _given_out(seen.manifest):
+        known.add(name)
+        more = dict(told.get(name, {}))
+        faults += [_fault(seen, OUTPUTS, None, name, wrong) for wrong in _wrong(kind, more, output)]
+        if name in told:
+            more.setdefault("required", not output.get("optional"))
         found[kind][name] = {**found[kind].get(name, {}), **more}
-    faults += [_fault(seen, OUTPUTS, None, "", f"{name}: no output of the workflow has this name") for name in told]
+    faults += [
+        _fault(seen, OUTPUTS, None, name, "no output of the workflow has this name")
+        for name in told
+        if name not in known
+    ]
     return found, faults
 
 
-def _given_out(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(parameters or artifacts, name) of the entrypoint's outputs, and of all that have a global name."""
+def _wrong(kind: str, more: Mapping[str, Any], output: Mapping[str, Any]) -> Iterator[str]:
+    """What cannot be declared of an output."""
+    if not isinstance(more.get("required", True), bool):
+        yield "required is true or false"
+    type_ = more.get("type")
+    if kind != "artifacts" or type_ is None:
+        return
+    if type_ not in FILE_TYPES:
+        yield f"the type of a file is one of {', '.join(FILE_TYPES)}"
+    elif type_ in PARSED and output.get("path") and (output.get("archive") or {}).get("none") is None:
+        yield f"a {type_} is read as it is stored; add archive: {{none: {{}}}} to the artifact"
+
+
+def _given_out(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(parameters or artifacts, name, output) of the entrypoint's outputs, and of all that have a global name."""
     spec = manifest["spec"]
     seen: set[tuple[str, str]] = set()
     for template in spec.get("templates") or []:
@@ -143,30 +170,38 @@ def _given_out(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 for name in names:
                     if name and "{{" not in name and (kind, name) not in seen:
                         seen.add((kind, name))
-                        yield kind, name
+                        yield kind, name, output
 
 
-def _told(
-    seen: Look, annotation: str, side: Mapping[str, Any] | None, place: str
-) -> tuple[dict[str, Any], list[Fault]]:
+def _told(seen: Look, annotation: str, side: Mapping[str, Any] | None) -> tuple[dict[str, Any], list[Fault]]:
     """What the annotation, and over it the side file, say of single names."""
     text = ((seen.manifest.get("metadata") or {}).get("annotations") or {}).get(annotation, "{}")
+    path = f"metadata.annotations.{annotation}"
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_no_constant)
     except (TypeError, ValueError, RecursionError) as error:
-        return {}, [_fault(seen, annotation, None, "", f"is not JSON: {error}")]
+        return {}, [seen.fault(path, f"is not JSON: {error}")]
+    if problem := json_schemas.unusable(found):
+        return {}, [seen.fault(path, problem)]
     if not _is_by_name(found):
-        return {}, [_fault(seen, annotation, None, "", "is not an object with an object for each name")]
+        return {}, [seen.fault(path, "is not an object with an object for each name")]
+    if problem := json_schemas.unusable(side):
+        return {}, [Fault(path=SIDE, message=problem)]
     if not _is_by_name(side or {}):
-        return {}, [Fault(path=place, message="is not an object with a JSON Schema for each name")]
+        return {}, [Fault(path=SIDE, message="is not an object with a JSON Schema for each name")]
     return {name: {**found.get(name, {}), **(side or {}).get(name, {})} for name in [*found, *(side or {})]}, []
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _is_by_name(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(one, dict) for one in value.values())
 
 
-def _fault(seen: Look, annotation: str, side: Mapping[str, Any] | None, place: str, message: str) -> Fault:
-    if side:
-        return Fault(path=place, message=message)
-    return seen.fault(f"metadata.annotations.{annotation}", message)
+def _fault(seen: Look, annotation: str, side: Mapping[str, Any] | None, name: str, message: str) -> Fault:
+    """A fault of what is declared of a name, said of the side file if that names it, else of the annotation."""
+    if name in (side or {}):
+        return Fault(path=SIDE, message=f"{name}: {message}")
+    return seen.fault(f"metadata.annotations.{annotation}", f"{name}: {message}")

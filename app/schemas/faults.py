@@ -28,6 +28,10 @@ class NotChangeable(Exception):
     """The schema is Orchestra's own, or in use; the text says what to do instead."""
 
 
+class InUse(NotChangeable):
+    """Other schemas refer to it; the text says which."""
+
+
 def _sentence(fault: Fault) -> str:
     where = f"line {fault.line}, column {fault.column}: " if fault.line else f"{fault.path}: " if fault.path else ""
     return where + fault.message

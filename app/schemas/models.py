@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+
+LONG = ("manifest", "text", "inputs", "outputs", "side", "references", "warnings")  # columns that no list shows
 
 
 class Origin(models.TextChoices):
@@ -14,6 +17,13 @@ class Origin(models.TextChoices):
     SENT = "sent"  # with a request to run it once; named by its content
 
 
+class SchemaKind(models.TextChoices):
+    """What a schema's manifest is; it stays so."""
+
+    WORKFLOW = "Workflow"
+    TEMPLATE = "WorkflowTemplate"  # others refer to it by the schema's name; with an entrypoint it is run itself, too
+
+
 class SchemaQuerySet(models.QuerySet["Schema"]):
     """The queries on schemas."""
 
@@ -21,11 +31,26 @@ class SchemaQuerySet(models.QuerySet["Schema"]):
         """The schemas that were not removed, with their latest version."""
         return self.filter(removed_at=None).exclude(latest=None).select_related("latest").order_by("name")
 
+    def listed(self) -> SchemaQuerySet:
+        """What a list shows: without those that were sent to be run once, and without the long texts."""
+        shown = self.present().exclude(origin=Origin.SENT)
+        return shown.defer(*(f"latest__{name}" for name in LONG))
+
+    def templates(self, names: Iterable[str]) -> SchemaQuerySet:
+        """The WorkflowTemplates of these names that were not removed, with their latest version."""
+        return self.present().filter(kind=SchemaKind.TEMPLATE, name__in=names).defer("latest__text")
+
+    def referring(self, name: str) -> list[str]:
+        """The names of the schemas whose latest version refers to the WorkflowTemplate of that name."""
+        others = self.present().exclude(origin=Origin.SENT).exclude(name=name)
+        return [other for other, names in others.values_list("name", "latest__references") if name in names]
+
 
 class Schema(models.Model):
     """A named Argo Workflow manifest that executions are made from."""
 
     name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=16, choices=SchemaKind.choices, default=SchemaKind.WORKFLOW)
     origin = models.CharField(max_length=7, choices=Origin.choices, default=Origin.ADDED)
     latest = models.ForeignKey("SchemaVersion", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -47,11 +72,17 @@ class SchemaVersion(models.Model):
 
     schema = models.ForeignKey(Schema, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
-    manifest: models.JSONField[Any, Any] = models.JSONField(help_text="the whole Workflow")
+    manifest: models.JSONField[Any, Any] = models.JSONField(help_text="the whole object")
     text = models.TextField(help_text="the YAML as it was saved")
     digest = models.CharField(max_length=64, help_text="SHA-256 of the text, and of the inputs of a side file")
     inputs: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="JSON Schema of the arguments")
     outputs: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="parameters and artifacts by name")
+    side: models.JSONField[Any, Any] = models.JSONField(
+        null=True, blank=True, help_text="JSON Schemas of single inputs that came beside the text"
+    )
+    references: models.JSONField[Any, Any] = models.JSONField(
+        default=list, help_text="names of the WorkflowTemplates that the text refers to"
+    )
     warnings: models.JSONField[Any, Any] = models.JSONField(default=list, help_text="what runs on one engine only")
     created_at = models.DateTimeField(auto_now_add=True)
 

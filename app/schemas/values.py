@@ -7,12 +7,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from app.engines.protocol import Fault
+from app.schemas import json_schemas
 from app.schemas.faults import BadArguments
 
 TYPES = {
@@ -23,9 +24,10 @@ TYPES = {
     "object": "a JSON object",
     "array": "a JSON list",
 }
-LONGEST = 128 * 1024  # characters of one value; a word of a Linux command line has no more bytes
+LONGEST = 128 * 1024 - 1  # bytes of one value, as many as a word of a Linux command line has
 _INTEGER = re.compile(r"[+-]?[0-9]{1,30}", re.ASCII)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_MOST_CHOICES = 20
+_EXAMPLES = {"date": " (2001-03-28)", "date-time": " (2001-03-28T00:00:00, UTC)"}
 _PYTHON = {"object": dict, "array": list}
 
 
@@ -50,8 +52,12 @@ def convert(text: str, type_: str) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """A value as Argo has it in a parameter: text as it is, all else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """A value as Argo has it in a parameter: text as it is, numbers without exponent, all else as compact JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def check(inputs: Mapping[str, Any], given: Mapping[str, Any], *, files: frozenset[str]) -> dict[str, Any]:
@@ -80,33 +86,47 @@ def check(inputs: Mapping[str, Any], given: Mapping[str, Any], *, files: frozens
 
 
 def _parameter(value: Any, declared: Mapping[str, Any]) -> str:
-    checked = convert(value, declared["type"]) if isinstance(value, str) else value
-    if wrong := next(Draft202012Validator(dict(declared)).iter_errors(checked), None):
+    """The text of a parameter: what people wrote stays as it is, once it has been checked."""
+    type_ = declared["type"]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    text = _storable(as_text(value))
+    checked = convert(text, type_) if isinstance(value, str) else value
+    if wrong := json_schemas.first_fault(declared, checked):
         raise ValueError(_sentence(wrong, declared))
-    return _storable(as_text(value))
+    return text if type_ == "string" else text.strip()
 
 
 def _file(value: Any, declared: Mapping[str, Any]) -> Any:
-    if not Draft202012Validator(dict(declared)).is_valid(value):
+    if json_schemas.first_fault(declared, value):
         raise ValueError('takes the text of a file, or {"artifact": NUMBER} for a file that an execution gave out')
     return _storable(value) if isinstance(value, str) else value
 
 
 def _storable(text: str) -> str:
-    if len(text) > LONGEST:
-        raise ValueError(f"is longer than {LONGEST} characters; pass it as a file")
-    if _UNSTORABLE.search(text):
+    if json_schemas.UNSTORABLE.search(text):
         raise ValueError("holds a character that no command line can carry (NUL or half a surrogate pair)")
+    if len(text.encode()) > LONGEST:
+        raise ValueError(f"is longer than {LONGEST} bytes; pass it as a file")
     return text
 
 
 def _sentence(wrong: ValidationError, declared: Mapping[str, Any]) -> str:
+    """A fault in words; where it lies inside of a list or an object, with its place there."""
     value = shorten(wrong.instance)
-    if wrong.validator == "type" and not wrong.path:
+    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong.path).lstrip(".")
+    if wrong.validator == "type" and not inside:
         return f"{value} is not {TYPES[declared['type']]}"
     if wrong.validator == "enum":
-        return f"{value} is none of {', '.join(shorten(choice) for choice in declared['enum'][:20])}"
-    return wrong.message[:300]
+        choices: Any = wrong.validator_value
+        shown = ", ".join(shorten(choice) for choice in choices[:_MOST_CHOICES])
+        more = f" and {len(choices) - _MOST_CHOICES} more" if len(choices) > _MOST_CHOICES else ""
+        message = f"{value} is none of {shown}{more}"
+    elif wrong.validator == "format":
+        message = f"{value} is no {wrong.validator_value}{_EXAMPLES.get(str(wrong.validator_value), '')}"
+    else:
+        message = wrong.message
+    return f"{shorten(inside, 60, quote=False)}: {message[:300]}" if inside else message[:300]
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from . import validate
 from .cluster import Cluster
-from .config import Fault, Refused
+from .config import Fault, Grant, Refused
 from .images import ImageTable, UnknownImage
 from .sandbox import plain
+from .store import Record
+from .workflow import new_status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +25,19 @@ class Admission:
     images: ImageTable
     sandbox: str  # private or plain
 
-    def check(self, workflow: dict[str, Any], *, grants: Collection[str], as_argo: bool) -> dict[str, Any]:
+    def check(
+        self,
+        workflow: dict[str, Any],
+        *,
+        grants: Collection[str],
+        as_argo: bool,
+        workflow_templates: Mapping[str, dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
         """The status with which Argo's controller would fail the workflow (`as_argo`), or an empty one.
 
-        Raises Refused with every fault.
+        `workflow_templates` count as being there beside the cluster's. Raises Refused with every fault.
         """
-        templates = self.cluster.workflow_templates()
+        templates = {**self.cluster.workflow_templates(), **(workflow_templates or {})}
         found = validate.check(
             workflow,
             secrets=self.cluster.secrets(),
@@ -42,26 +52,14 @@ class Admission:
             return {"phase": "Failed", "message": message, "finishedAt": moment}
         faults = [Fault(path=fault.path, message=fault.message) for fault in refused]
         if not faults:
-            faults = [*self._images(workflow), *self._sandbox(workflow)]
+            specs = list(_specs(workflow, templates))
+            faults = [*self._images(specs), *self._sandbox(specs)]
         if faults:
             raise Refused(faults)
         return {}
 
-    def _specs(self, workflow: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The workflow's own spec and those of the WorkflowTemplates that it may use: (path before `spec`, spec)."""
-        spec = workflow.get("spec") or {}
-        yield "", spec
-        pending, seen = _references(spec), set()
-        while pending:
-            name = pending.pop()
-            template = self.cluster.workflow_templates().get(name)
-            if template is not None and name not in seen:
-                seen.add(name)
-                pending += _references(template.get("spec") or {})
-                yield f"workflowTemplates.{name}.", template.get("spec") or {}
-
-    def _images(self, workflow: dict[str, Any]) -> Iterator[Fault]:
-        for before, spec in self._specs(workflow):
+    def _images(self, specs: list[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
+        for before, spec in specs:
             for path, template in plain.templates(spec):
                 for where, container in plain.containers(template):
                     image = str(container.get("image") or "")
@@ -72,22 +70,62 @@ class Admission:
                     except UnknownImage as error:
                         yield Fault(path=f"{before}{path}.{where}.image", message=str(error))
 
-    def _sandbox(self, workflow: dict[str, Any]) -> Iterator[Fault]:
+    def _sandbox(self, specs: list[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
         if self.sandbox == "plain":
-            for before, spec in self._specs(workflow):
+            for before, spec in specs:
                 for path, message in plain.faults(spec):
                     yield Fault(path=before + path, message=message)
 
 
-def _references(value: Any) -> list[str]:
-    """The names in every `workflowTemplateRef` and `templateRef` below `value`."""
+def granted(wanted: Sequence[str] | Mapping[str, Grant], known: Mapping[str, Grant]) -> Mapping[str, Grant]:
+    """The grants of a submission, given by their names or as they are. Raises Refused."""
+    if isinstance(wanted, Mapping):
+        return wanted
+    if unknown := [name for name in wanted if name not in known]:
+        raise Refused([Fault(path="", message=f"there is no grant {name!r}") for name in unknown])
+    return {name: known[name] for name in wanted}
+
+
+def taken(workflow: dict[str, Any], *, namespace: str, failure: Mapping[str, Any]) -> Record:
+    """The record of a workflow that has just been taken, with a uid; `failure` is a status to begin with."""
+    metadata = {
+        "namespace": namespace,
+        "creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **workflow["metadata"],
+        "uid": str(uuid.uuid4()),
+    }
+    return Record(workflow={**workflow, "metadata": metadata, "status": new_status() | failure})
+
+
+def keep_templates(record: Record, templates: Mapping[str, dict[str, Any]]) -> None:
+    """Keep WorkflowTemplates with a workflow, as they are now."""
+    kept = {name: {"spec": template.get("spec") or {}} for name, template in templates.items()}
+    record.workflow["status"]["storedWorkflowTemplates"] = kept
+
+
+def _specs(workflow: dict[str, Any], templates: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The workflow's own spec and those of the WorkflowTemplates that it may use: (path before `spec`, spec)."""
+    spec = workflow.get("spec") or {}
+    yield "", spec
+    pending, seen = [name for _, name in references(spec)], set()
+    while pending:
+        name = pending.pop()
+        template = templates.get(name)
+        if template is not None and name not in seen:
+            seen.add(name)
+            pending += [other for _, other in references(template.get("spec") or {})]
+            yield f"workflowTemplates.{name}.", template.get("spec") or {}
+
+
+def references(value: Any, path: str = "spec") -> list[tuple[str, str]]:
+    """Every `workflowTemplateRef` and `templateRef` below `value`: (path, name of the WorkflowTemplate)."""
     if isinstance(value, list):
-        return [name for item in value for name in _references(item)]
+        return [one for number, item in enumerate(value) for one in references(item, f"{path}[{number}]")]
     if not isinstance(value, dict):
         return []
-    names = []
+    found = []
     for key, item in value.items():
         if key in ("workflowTemplateRef", "templateRef") and isinstance(item, dict) and item.get("name"):
-            names.append(str(item["name"]))
-        names += _references(item)
-    return names
+            found.append((f"{path}.{key}.name", str(item["name"])))
+        found += references(item, f"{path}.{key}")
+    return found

@@ -18,7 +18,6 @@ import os
 import resource
 import secrets
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from . import operate
-from .admission import Admission
+from .admission import Admission, granted, keep_templates, taken
 from .cluster import Cluster
 from .config import Config, Fault, Grant, NotFound, Observation, Refused, merge
 from .loop import Loop
@@ -104,12 +103,18 @@ class Engine:
     # Asking for things
 
     def submit(
-        self, workflow: dict[str, Any], *, grants: Sequence[str] | Mapping[str, Grant] = (), as_argo: bool = False
+        self,
+        workflow: dict[str, Any],
+        *,
+        grants: Sequence[str] | Mapping[str, Grant] = (),
+        as_argo: bool = False,
+        workflow_templates: Mapping[str, dict[str, Any]] | None = None,
     ) -> str:
         """Take a workflow and return its uid; if there is one of that name, that one's.
 
         `grants` are names of Config.grants, or the grants themselves. With `as_argo` what Argo's controller refuses
-        becomes a workflow that is Failed with Argo's message, as in a cluster. Raises Refused, LostClaim, OSError.
+        becomes a workflow that is Failed with Argo's message, as in a cluster. `workflow_templates` are there for this
+        workflow alone, over those of the root, and kept with it. Raises Refused, LostClaim, OSError.
         """
         metadata = dict(workflow.get("metadata") or {})
         if not metadata.get("name") and metadata.get("generateName"):
@@ -121,29 +126,20 @@ class Engine:
             raise Refused([Fault(path="metadata.name", message=str(error).partition(": ")[2])]) from error
         if there is not None:
             return str(there.workflow["metadata"].get("uid", ""))
-        given = self._grants(grants)
-        failure = self.admission.check(workflow, grants=set(given), as_argo=as_argo)
-        metadata.setdefault("namespace", self.config.namespace)
-        metadata["uid"] = str(uuid.uuid4())
-        metadata.setdefault("creationTimestamp", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-        taken = {**workflow, "metadata": metadata, "status": new_status()}
-        if failure:
-            taken["status"] = {**taken["status"], **failure}
-        record = Record(workflow=taken, grants={key: value.as_dict() for key, value in given.items()})
+        given = granted(grants, self.config.grants)
+        others = workflow_templates or {}
+        failure = self.admission.check(workflow, grants=set(given), as_argo=as_argo, workflow_templates=others)
+        record = taken({**workflow, "metadata": metadata}, namespace=self.config.namespace, failure=failure)
+        record.grants = {key: value.as_dict() for key, value in given.items()}
+        if others:
+            keep_templates(record, others)
         self.store.create(record)
+        uid = self._uid(record)
         if failure:
-            self._changed[name] = metadata["uid"]
+            self._changed[name] = uid
         else:
             self._runs[name] = _Run(record=record)
-        return str(metadata["uid"])
-
-    def _grants(self, wanted: Sequence[str] | Mapping[str, Grant]) -> Mapping[str, Grant]:
-        if isinstance(wanted, Mapping):
-            return wanted
-        unknown = [name for name in wanted if name not in self.config.grants]
-        if unknown:
-            raise Refused([Fault(path="", message=f"there is no grant {name!r}") for name in unknown])
-        return {name: self.config.grants[name] for name in wanted}
+        return uid
 
     def stop(self, name: str) -> None:
         """Argo's Stop: end what runs, then run the exit handlers. Raises NotFound."""

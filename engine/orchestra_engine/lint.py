@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestra_engine import validate
+from orchestra_engine.admission import references
 from orchestra_engine.images import ImageTable, UnknownImage
 from orchestra_engine.manifest import ManifestError, Marks, load_marked
 from orchestra_engine.sandbox import plain
@@ -90,9 +91,17 @@ class _Files:
     secrets: set[str] = field(default_factory=set)
 
 
-def lint(sources: Mapping[str, str | bytes], *, images: ImageTable | None = None) -> list[Finding]:
-    """All findings in files, given as name → content, in the order of the files and their lines."""
-    files, findings = _Files(), set[Finding]()
+def lint(
+    sources: Mapping[str, str | bytes],
+    *,
+    images: ImageTable | None = None,
+    templates: Mapping[str, dict[str, Any]] | None = None,
+) -> list[Finding]:
+    """All findings in files, given as name → content, in the order of the files and their lines.
+
+    `templates` are WorkflowTemplates that are there besides, by name; what is wrong in them is said of the references.
+    """
+    files, findings = _Files(sound=dict(templates or {})), set[Finding]()
     for name, content in sources.items():
         try:
             found = load_marked(content)
@@ -181,9 +190,11 @@ def _workflow(
 
 
 def _place(document: Document, path: str, files: _Files, base: str) -> tuple[Document, str]:
-    elsewhere = _ELSEWHERE.fullmatch(path)
-    if elsewhere and elsewhere["name"] in files.templates:
-        return files.templates[elsewhere["name"]], elsewhere["path"]
+    if elsewhere := _ELSEWHERE.fullmatch(path):
+        if elsewhere["name"] in files.templates:
+            return files.templates[elsewhere["name"]], elsewhere["path"]
+        places = [where for where, name in references(document.value.get("spec")) if name == elsewhere["name"]]
+        return document, next(iter(places), path)
     if base != "spec" and (path == "spec" or path.startswith("spec.")):
         return document, base + path.removeprefix("spec")
     return document, path

@@ -10,7 +10,7 @@ from app.api import answers, representations
 from app.api.base import View
 from app.executions import services as executions
 from app.schemas import services
-from app.schemas.models import Origin, Schema
+from app.schemas.models import LONG, Schema
 from app.wire import bodies, lookups
 from app.wire.errors import Refusal
 
@@ -31,12 +31,7 @@ class Schemas(View):
     """All schemas by name, without those that were sent to be run once; POST saves one, or its next version."""
 
     def get(self, request: Request) -> Response:
-        found = Schema.objects.present().defer(
-            "latest__manifest", "latest__text", "latest__inputs", "latest__outputs", "latest__warnings"
-        )
-        return self.page(
-            found.exclude(origin=Origin.SENT), shown=lambda rows: [representations.schema(row) for row in rows]
-        )
+        return self.page(Schema.objects.listed(), shown=lambda rows: [representations.schema(row) for row in rows])
 
     def post(self, request: Request) -> Response:
         body = bodies.checked(request.data, SCHEMA_BODY)
@@ -65,7 +60,7 @@ class Versions(View):
     """A schema's versions, newest first."""
 
     def get(self, request: Request, name: str) -> Response:
-        versions = lookups.schema(name).versions.defer("manifest", "text", "inputs", "outputs", "warnings")
+        versions = lookups.schema(name).versions.defer(*LONG)
         found = versions.order_by("-number")
         return self.page(found, shown=lambda rows: [representations.schema_version(row) for row in rows])
 

@@ -72,6 +72,7 @@ def _prepared(
 ) -> Operation | None:
     """The operation with its spec and variables; None if the workflow has just come to its end."""
     first = not board.status.get("phase")
+    workflow_templates = {**workflow_templates, **(board.status.get("storedWorkflowTemplates") or {})}
     try:
         merged = spec.executed(workflow, board.status, workflow_templates)
         if first and (message := spec.invalid(workflow, workflow_templates)):

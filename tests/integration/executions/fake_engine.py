@@ -23,6 +23,7 @@ class World:
         self.workflows: dict[str, dict[str, Any]] = {}
         self.submitted: list[str] = []
         self.grants: dict[str, Mapping[str, Grant]] = {}
+        self.templates: dict[str, Mapping[str, dict[str, Any]]] = {}
         self.cancelled: list[tuple[str, bool]] = []
         self.changed: set[str] = set()
         self.refuse: list[Fault] = []
@@ -101,13 +102,20 @@ class FakeEngine(LocalReader):
         if self.world.claim > self.claim:
             raise LostClaim("a later controller has the root")
 
-    def submit(self, workflow: dict[str, Any], *, grants: Mapping[str, Grant] | None = None) -> str:
+    def submit(
+        self,
+        workflow: dict[str, Any],
+        *,
+        grants: Mapping[str, Grant] | None = None,
+        templates: Mapping[str, dict[str, Any]] | None = None,
+    ) -> str:
         self._check()
         if self.world.refuse:
             raise Refused(self.world.refuse)
         name = workflow["metadata"]["name"]
         self.world.submitted.append(name)
         self.world.grants[name] = grants or {}
+        self.world.templates[name] = templates or {}
         if name not in self.world.workflows:
             self.world.workflows[name] = {**workflow, "status": {"phase": "", "nodes": {}}}
         return f"uid-{name}"

@@ -162,10 +162,23 @@ def test_a_side_file_says_what_the_manifest_does_not() -> None:
         "pattern": "^[0-9]+$",
     }
     assert not services.save(TEXT, name="hello", inputs=side).created
-    assert services.save(TEXT, inputs=None).version.number == 2
+    assert not services.save(TEXT, inputs=None).created
+    changed = services.save(TEXT.replace("moon", "mars")).version
+    assert (changed.number, changed.side) == (2, side)
+    assert changed.inputs["properties"]["count"]["type"] == "integer"
+    assert services.save(TEXT, inputs={}).version.inputs["properties"]["count"] == {
+        "type": "string",
+        "pattern": "^[0-9]+$",
+    }
     with pytest.raises(BadSchema) as raised:
         services.save(TEXT, inputs={"nobody": {}})
     assert raised.value.faults[0].path == "inputs"
+
+
+def test_what_was_kept_of_a_version_before_and_no_longer_fits_is_told() -> None:
+    services.save(TEXT, inputs={"count": {"type": "integer"}})
+    with pytest.raises(BadSchema, match=r"count: there is no such name .*kept from the version before"):
+        services.save(TEXT.replace("- name: count", "- name: times").replace(ANNOTATION, "'{}'"))
 
 
 def test_outputs_are_those_of_the_entrypoint_and_the_global_ones() -> None:
@@ -177,7 +190,7 @@ def test_outputs_are_those_of_the_entrypoint_and_the_global_ones() -> None:
         "      container:",
     ).replace("  annotations:\n", """  annotations:\n    orchestra/outputs: '{"sum": {"description": "of all"}}'\n""")
     assert services.save(text).version.outputs == {
-        "parameters": {"sum": {"description": "of all"}},
+        "parameters": {"sum": {"description": "of all", "required": True}},
         "artifacts": {"log": {}, "whole-log": {}},
     }
 
@@ -185,19 +198,20 @@ def test_outputs_are_those_of_the_entrypoint_and_the_global_ones() -> None:
 def test_arguments_are_checked_and_become_the_text_that_argo_wants() -> None:
     side = {"count": {"type": "integer", "minimum": 1}}
     version = services.save(TEXT, inputs=side).version
-    assert services.arguments(version, {"count": 3}) == {"who": "world", "count": "3"}
-    assert services.arguments(version, {"count": "3", "who": "moon"}) == {"who": "moon", "count": "3"}
+    run = services.run(version)
+    assert services.arguments(run, {"count": 3}) == {"who": "world", "count": "3"}
+    assert services.arguments(run, {"count": "3", "who": "moon"}) == {"who": "moon", "count": "3"}
     with pytest.raises(BadArguments) as raised:
-        services.arguments(version, {"count": "0", "who": "mars", "cuont": "x"})
+        services.arguments(run, {"count": "0", "who": "mars", "cuont": "x"})
     told = {fault.path: fault.message for fault in raised.value.faults}
     assert told["cuont"] == "unknown argument, did you mean count?"
     assert told["who"] == "'mars' is none of 'world', 'moon'"
     assert "minimum" in told["count"]
     for wrong in ("many", "1.5", "", None, True, [1], "1" * 40):
         with pytest.raises(BadArguments, match=r"count: .*is not a whole number"):
-            services.arguments(version, {"count": wrong})
+            services.arguments(run, {"count": wrong})
     with pytest.raises(BadArguments, match="count: needs a value"):
-        services.arguments(version, {})
+        services.arguments(run, {})
 
 
 def test_a_saved_version_never_changes_and_a_removed_name_may_be_taken_again() -> None:
