@@ -25,7 +25,7 @@ from app.modules.faults import Faulty
 from app.modules.models import Build, Module
 from app.schemas.admin import SchemaAdmin
 from app.schemas.faults import NotChangeable
-from app.schemas.models import LONG, Origin, Schema
+from app.schemas.models import Origin, Schema
 
 
 def downloads(file: ExecutionArtifact) -> str:
@@ -74,7 +74,11 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "version__metadata",
         "version__arguments_schema",
         "arguments",
-        *(f"schema_version__{name}" for name in LONG),
+        "schema_version__manifest",
+        "schema_version__text",
+        "schema_version__inputs",
+        "schema_version__outputs",
+        "schema_version__warnings",
     )
     date_hierarchy = "created_at"
     ordering = ("-id",)
@@ -83,7 +87,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
     fields = (
         ("kind", "state", "attempt", "cancel_request"),
         ("reason", "message"),
-        ("version", "build", "schema_version", "templates"),
+        ("version", "build", "schema_version"),
         ("start", "stop"),
         "arguments",
         ("created_at", "submitted_at", "started_at", "finished_at"),
