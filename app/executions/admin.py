@@ -25,7 +25,7 @@ from app.modules.faults import Faulty
 from app.modules.models import Build, Module
 from app.schemas.admin import SchemaAdmin
 from app.schemas.faults import NotChangeable
-from app.schemas.models import Origin, Schema
+from app.schemas.models import LONG, Origin, Schema
 
 
 def downloads(file: ExecutionArtifact) -> str:
@@ -74,11 +74,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
         "version__metadata",
         "version__arguments_schema",
         "arguments",
-        "schema_version__manifest",
-        "schema_version__text",
-        "schema_version__inputs",
-        "schema_version__outputs",
-        "schema_version__warnings",
+        *(f"schema_version__{name}" for name in LONG),
     )
     date_hierarchy = "created_at"
     ordering = ("-id",)
@@ -87,7 +83,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
     fields = (
         ("kind", "state", "attempt", "cancel_request"),
         ("reason", "message"),
-        ("version", "build", "schema_version"),
+        ("version", "build", "schema_version", "templates"),
         ("start", "stop"),
         "arguments",
         ("created_at", "submitted_at", "started_at", "finished_at"),
