@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +15,12 @@ from django.utils import timezone
 
 from app.engines.protocol import Grant
 from app.modules import images, trees
+from app.modules.environments import take, take_environment
 from app.modules.faults import fault
 from app.modules.interpreters import Interpreter, NoInterpreter, find
 from app.modules.models import Build, BuildState, Environment, Module, Version
 
 __all__ = [
-    "GRANT",
     "NoInterpreter",
     "build_cancelled",
     "build_failed",
@@ -35,7 +34,8 @@ __all__ = [
     "uv_cache",
 ]
 
-GRANT = "build"  # the annotation `orchestra/grant` of the build's nodes
+# What the annotation `orchestra/grant` of the build's nodes says. No code of a package runs in a node of the first.
+_CACHE, _APART, _CHECK = "build", "build-apart", "build-check"
 _KNOWN_ENVIRONMENTS = 200  # the newest ones whose tried imports a build is told
 _LOCATIONS = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_FIND_LINKS")  # variables that name files of this machine
 
@@ -66,7 +66,7 @@ def build_request(build: Build) -> dict[str, Any]:
 def staging(build: Build) -> Path:
     """The folder that a build's nodes write to; beside uv's cache, so that hard links between the two work.
 
-    A hard link does not cross mounts, so both lie in the one folder that a build's nodes see as writable.
+    A hard link does not cross mounts, so both lie in the one folder that nodes with the cache see as writable.
     """
     prefix = staging_prefix()
     return prefix.with_name(f"{prefix.name}{build.pk}")
@@ -79,20 +79,28 @@ def staging_prefix() -> Path:
 
 
 def grants(build: Build) -> dict[str, Grant]:
-    """What the build's nodes see beyond their own scratch folders."""
+    """What the build's nodes see beyond their own scratch folders.
+
+    The cache, and what is linked to it, is writable only where nothing but uv runs. Nodes that run what packages bring
+    see no cache at all; the one that imports sees the environment read-only, and may write its bytecode beside it.
+    """
     version = build.version
-    interpreter = find(version.metadata["install"]["python_version"])
+    base = Path(find(version.metadata["install"]["python_version"]).base_prefix)
     environment = {name: os.environ[name] for name in settings.BUILD_ENVIRONMENT if os.environ.get(name)}
     named = [Path(environment[name]) for name in _LOCATIONS if name in environment]
-    for folder in (staging(build), uv_cache(), settings.ENVIRONMENTS_DIR):
+    locations = [path for path in named if path.is_absolute() and path.exists()]
+    environments, compiled = Path(settings.ENVIRONMENTS_DIR), staging(build) / "compiled"
+    for folder in (compiled, uv_cache(), environments):
         folder.mkdir(parents=True, exist_ok=True)
-    readonly = [
-        Path(interpreter.base_prefix),
-        trees.location(version.tree_digest),
-        Path(settings.ENVIRONMENTS_DIR),
-        *(path for path in named if path.is_absolute() and path.exists()),
-    ]
-    return {GRANT: Grant(writable=[_shared()], readonly=readonly, env=environment)}
+    return {
+        _CACHE: Grant(
+            writable=[_shared()],
+            readonly=[base, trees.location(version.tree_digest), environments, *locations],
+            env=environment,
+        ),
+        _APART: Grant(readonly=[base, *locations], env=environment),
+        _CHECK: Grant(writable=[compiled], readonly=[base, environments, staging(build) / "environment"]),
+    }
 
 
 def environment_digest(*, python_version: str, platform: str, lock: str) -> str:
@@ -115,10 +123,11 @@ def build_passed(build: Build, *, report: Mapping[str, Any], staging: Path) -> E
     digest = environment_digest(python_version=interpreter.version, platform=interpreter.platform, lock=lock)
     if digest != words.get("digest"):
         raise fault("report", "the build's environment is not the one that its lock makes; rebuild the module")
-    _take_environment(staging / "environment", images.location(digest))
+    location, compiled = images.location(digest), staging / "compiled"
+    take_environment(staging / "environment", location, compiled=compiled, python=interpreter.path)
     if build.version.environment is not None:
         trees.touch(images.location(build.version.environment.digest))  # a run may be about to start in it
-    _take(staging / "bytecode", trees.bytecode_location(build.version.tree_digest, interpreter.cache_tag))
+    take(staging / "bytecode", trees.bytecode_location(build.version.tree_digest, interpreter.cache_tag))
     with transaction.atomic():
         environment = _environment(digest, interpreter, lock=lock, imports=imports)
         module = Module.objects.select_for_update().get(pk=build.version.module_id)
@@ -202,42 +211,3 @@ def _environment(digest: str, interpreter: Interpreter, *, lock: str, imports: l
     environment.imports = sorted({*environment.imports, *imports})
     environment.save(update_fields=["imports"])
     return environment
-
-
-def _take_environment(staged: Path, target: Path) -> None:
-    """Move a staged environment to its digest; nothing is done if it is there already."""
-    if target.is_dir():
-        return
-    if not (staged / "pyvenv.cfg").is_file():
-        raise fault("report", "the build has left no environment; rebuild the module")
-    # read-only folders keep later installs out; the files themselves are shared with uv's cache
-    for parent, _, _ in os.walk(staged):
-        Path(parent).chmod(0o555)
-    _take(staged, target)
-
-
-def _take(staged: Path, target: Path) -> None:
-    """Move a folder, whole or not at all; what is there already is kept."""
-    if target.is_dir() or not staged.is_dir():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mode = staged.stat().st_mode & 0o777
-    staged.chmod(0o755)  # a folder that moves has to be writable
-    try:
-        _rename(staged, target)
-    except OSError:  # another build of the same was faster
-        if not target.is_dir():
-            raise
-    target.chmod(mode)
-
-
-def _rename(staged: Path, target: Path) -> None:
-    if staged.stat().st_dev == target.parent.stat().st_dev:
-        staged.rename(target)
-        return
-    # the cache was put on another disk: copy beside the target first, so that nobody sees half of it
-    near = target.parent / f".incoming-{target.name}-{os.getpid()}"
-    trees.discard(near)
-    shutil.copytree(staged, near, symlinks=True)
-    near.chmod(0o755)
-    near.rename(target)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from orchestra_engine.removal import remove_tree
 
 from app.modules.faults import Faulty, fault
 
@@ -192,11 +192,8 @@ def touch(folder: Path) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder, also one that was made read-only; nothing is done if it is not there."""
-    for parent, _, _ in os.walk(folder):
-        with suppress(FileNotFoundError):  # somebody else removes it too
-            Path(parent).chmod(0o700)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a folder, also one that was made read-only or filled by programs; nothing is done if it is not there."""
+    remove_tree(folder)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -41,34 +41,54 @@ class Ran:
     report: dict[str, Any]
 
 
+# The options of each step, which all name a file or folder of that name, and what its grant is called.
+STEPS = {
+    "lock": ("build", ("request", "locked", "report", "resolved", "known", "checked")),
+    "resolve": ("build-apart", ("request", "locked")),
+    "sync": ("build", ("report", "wheels", "missing", "complete")),
+    "wheels": ("build-apart", ("report", "missing", "wheels")),
+    "check": ("build-check", ("report",)),
+}
+
+
 def run(build: Build, folder: Path, *, until: str = "check") -> Ran:
-    """The nodes of schemas/build.yaml one after the other, with what their grant gives them."""
+    """The nodes of schemas/build.yaml one after the other, with what their grants give them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "request.json").write_text(json.dumps(services.build_request(build)))
-    grant = services.grants(build)["build"]
+    ran = Ran(0, "", [], {})
+    grants = services.grants(build)
     path = os.pathsep.join(map(str, (PROGRAMS, Path(sys.base_prefix) / "bin", uv_program().parent, "/usr/bin", "/bin")))
-    environment = {"PATH": path, "HOME": str(folder), **(grant.env or {})}
-    files = [f"--{name}={folder / name}" for name in ("known", "checked")]
-    steps: list[str] = []
-    log = ""
 
-    def step(name: str, *options: str) -> int:
-        nonlocal log
-        steps.append(name)
-        words = [word for option in options for word in option.split("=", 1)]
+    def step(name: str) -> None:
+        if ran.code:
+            return
+        ran.steps.append(name)
+        grant, options = STEPS[name]
+        words = [word for option in options for word in (f"--{option}", str(file(option)))]
+        environment = {"PATH": path, "HOME": str(folder), **(grants[grant].env or {})}
         command = [PROGRAMS / "orchestra-build", name, *words]
         done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
-        log += done.stdout + done.stderr
-        return done.returncode
+        ran.code, ran.log = done.returncode, ran.log + done.stdout + done.stderr
 
-    report = f"--report={folder / 'report.json'}"
-    code = step("lock", f"--request={folder / 'request.json'}", report, *files)
-    if not code and until != "lock" and (folder / "known").read_text() == "false":
-        code = step("sync", report)
-    if not code and until == "check" and (folder / "checked").read_text() == "false":
-        code = step("check", report)
-    written = folder / "report.json"
-    return Ran(code, log, steps, json.loads(written.read_text()) if written.exists() else {})
+    def file(option: str) -> Path:
+        return folder / {"request": "request.json", "report": "report.json"}.get(option, option)
+
+    def said(option: str) -> bool:
+        return not ran.code and json.loads(file(option).read_text()) is False
+
+    step("lock")
+    if said("resolved"):
+        step("resolve")
+        step("lock")
+    if until != "lock" and said("known"):
+        step("sync")
+        if said("complete"):
+            step("wheels")
+            step("sync")
+    if until == "check" and said("checked"):
+        step("check")
+    ran.report = json.loads(file("report").read_text()) if file("report").exists() else {}
+    return ran
 
 
 def passed(build: Build, folder: Path) -> tuple[Ran, Environment]:

@@ -98,8 +98,8 @@ def test_a_build_passes_and_a_second_one_finds_its_environment(
     assert registration.build is not None
     status = run(registration.build, settings)
     assert status["phase"] == "Succeeded", status["logs"]
-    assert {name: phase for name, phase in phases(status).items() if name in {"lock", "sync", "check"}} == {
-        "lock": "Succeeded", "sync": "Skipped", "check": "Skipped",
+    assert {name: phase for name, phase in phases(status).items() if name in {"lock", "make", "check"}} == {
+        "lock": "Succeeded", "make": "Skipped", "check": "Skipped",
     }  # fmt: skip
     built = registration.build
     same = services.build_passed(built, report=report(built, settings), staging=services.staging(built))

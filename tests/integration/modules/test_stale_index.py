@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,12 @@ def test_only_a_list_that_is_too_old_is_asked_for_anew(tmp_path: Path, reason: s
         "staging": str(tmp_path),
         "uv_cache": str(tmp_path),
         "lock": "narwhals==2.29.0\n",
+        "known": False,
     }
     (tmp_path / "report.json").write_text(json.dumps(report))
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    argv = [sys.executable, BUILD, "sync", "--report", tmp_path / "report.json"]
+    files = {f"--{name}": tmp_path / name for name in ("wheels", "missing", "complete")}
+    argv = [sys.executable, BUILD, "sync", "--report", tmp_path / "report.json", *chain.from_iterable(files.items())]
     result = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert result.returncode == code, result.stderr
     assert sum("pip sync" in line for line in asked.read_text().splitlines()) == times
