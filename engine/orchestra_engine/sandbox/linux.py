@@ -65,29 +65,39 @@ def mount(source: str, target: str, *, kind: str = "", flags: int = 0, data: str
     _check(result, f"mount {kind or 'bind'} {source} on {target}")
 
 
-def bind(source: str, target: str, *, readonly: bool) -> None:
+def bind(source: str, target: str) -> None:
     """Show `source` (with what is mounted below it) at `target` as well."""
     mount(source, target, flags=MS_BIND | MS_REC)
-    if readonly:
-        make_readonly(target)
 
 
 def make_readonly(target: str) -> None:
     """Let nothing be written below the mount `target`, nor below the mounts in it (kernels before 5.12: one by one)."""
-    attributes = (ctypes.c_uint64 * 4)(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    if not _set_attributes(target, recursive=True, add=_MOUNT_ATTR_RDONLY):
+        for point in mounts_below(target):
+            remount(point, readonly=True)
+
+
+def make_writable(target: str) -> None:
+    """Let the mount `target` be written to again; the mounts in it stay as they are."""
+    if not _set_attributes(target, recursive=False, clear=_MOUNT_ATTR_RDONLY):
+        remount(target, readonly=False)
+
+
+def _set_attributes(target: str, *, recursive: bool, add: int = 0, clear: int = 0) -> bool:
+    """mount_setattr; False if the kernel does not have it."""
+    attributes = (ctypes.c_uint64 * 4)(add, clear, 0, 0)
     result = _libc.syscall(
         ctypes.c_long(_SYS_MOUNT_SETATTR),
         ctypes.c_int(_AT_FDCWD),
         target.encode(),
-        ctypes.c_uint(_AT_RECURSIVE),
+        ctypes.c_uint(_AT_RECURSIVE if recursive else 0),
         ctypes.byref(attributes),
         ctypes.c_size_t(ctypes.sizeof(attributes)),
     )
     if result < 0 and ctypes.get_errno() in (errno.ENOSYS, errno.EPERM):
-        for point in mounts_below(target):
-            remount_readonly(point)
-        return
+        return False
     _check(result, f"mount_setattr {target}")
+    return True
 
 
 def mounts_below(target: str) -> list[str]:
@@ -98,11 +108,11 @@ def mounts_below(target: str) -> list[str]:
     return [point for point in points if point == target or point.startswith(target.rstrip("/") + "/")]
 
 
-def remount_readonly(target: str) -> None:
-    """Make one mount read-only; the flags that a user namespace may not lift are kept."""
+def remount(target: str, *, readonly: bool) -> None:
+    """Make one mount read-only or not; the flags that a user namespace may not lift are kept."""
     has = os.statvfs(target).f_flag
     kept = sum(flag for flag in _KEPT[:5] if has & flag) | (MS_RELATIME if has & 4096 else 0)  # ST_RELATIME is 4096
-    mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+    mount("none", target, flags=MS_BIND | MS_REMOUNT | (MS_RDONLY if readonly else 0) | kept)
 
 
 def pivot_root(new_root: str) -> None:

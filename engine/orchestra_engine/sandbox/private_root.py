@@ -8,6 +8,7 @@ same paths; /dev is small, /proc its own; everything else is an empty folder on 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import select
@@ -38,6 +39,7 @@ PROCESSORS = "/sys/devices/system/cpu"  # lscpu, loky and OpenBLAS count them he
 PROC_READONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 SHM_BYTES = 256 * 1024 * 1024  # /dev/shm, in memory
 _SHM = "dev/shm"
+_FOLDERS = ("tmp", "var", "var/tmp", "proc", "dev", "dev/shm", "run", "root", "etc")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,48 +63,76 @@ def overlaid(path: str) -> tuple[str, str] | None:
 
 
 def skeleton(base: Path) -> None:
-    """Make the folders that every root has, and the links of `/` (such as /bin → usr/bin)."""
-    for name in ("tmp", "var/tmp", "proc", "dev/shm", "run", "root"):
-        os.makedirs(base / name, exist_ok=True)
-    for name in ("tmp", "var/tmp", "dev/shm"):
-        os.chmod(base / name, stat.S_ISVTX | 0o777)  # noqa: S103 - as in every root
-    for path in BASE:
-        if os.path.islink(path):
-            os.symlink(os.readlink(path), f"{base}{path}")
+    """Make the folders that every root has, and the links of `/` (such as /bin → usr/bin). `base` is empty."""
+    for name in _FOLDERS:
+        os.mkdir(f"{base}/{name}")
+    for name in ("tmp", "var/tmp", _SHM):
+        os.chmod(f"{base}/{name}", stat.S_ISVTX | 0o777)  # noqa: S103 - as in every root
+    folders, links = machine()
+    for path, link in links.items():
+        os.symlink(link, f"{base}{path}")
+    for path in folders:
+        os.mkdir(f"{base}{path}")
     for name, link in DEVICE_LINKS.items():
-        os.symlink(link, base / "dev" / name)
+        os.symlink(link, f"{base}/dev/{name}")
 
 
-def _wanted(root: Root) -> Iterator[tuple[str, str, bool]]:
-    """(path on the machine, path inside, read-only) of everything that is shown."""
-    folders = [path for path in BASE if os.path.isdir(path) and not os.path.islink(path)]
-    yield from ((path, path, True) for path in folders if path not in root.overlays)
-    yield from ((os.path.realpath(f"/etc/{name}"), f"/etc/{name}", True) for name in ETC)
-    yield from ((f"/dev/{name}", f"/dev/{name}", True) for name in DEVICES)  # else their owner could change rights
-    yield PROCESSORS, PROCESSORS, True
-    shown = tuple(path + "/" for path in folders)
-    yield from ((path, path, True) for path in root.readonly if not (path + "/").startswith(shown))
-    yield from ((path, path, False) for path in root.writable)
-    yield from ((str(folder), inside, False) for inside, folder in root.volumes.items())
+@functools.cache
+def machine() -> tuple[list[str], dict[str, str]]:
+    """Those of BASE that are folders, and those that are links, with where they lead."""
+    links = {path: os.readlink(path) for path in BASE if os.path.islink(path)}
+    return [path for path in BASE if path not in links and os.path.isdir(path)], links
 
 
-def prepare(root: Root) -> list[tuple[str, str, bool]]:
-    """Make the mount points below `root.base`; returns the binds to do: (source, target, read-only)."""
-    binds: list[tuple[str, str, bool]] = []
+def _shown(root: Root) -> Iterator[str]:
+    """What is shown read-only, at the same path inside."""
+    folders, _ = machine()
+    yield from (path for path in folders if path not in root.overlays)
+    yield from (f"/etc/{name}" for name in ETC)
+    yield from (f"/dev/{name}" for name in DEVICES)  # read-only too: else their owner could change their rights
+    yield PROCESSORS
+    within = tuple(path + "/" for path in folders)
+    yield from (path for path in root.readonly if not (path + "/").startswith(within))
+
+
+@dataclass(frozen=True)
+class Binds:
+    """What is to be mounted where: (source, target) each."""
+
+    readonly: list[tuple[str, str]]
+    writable: list[tuple[str, str]]
+
+
+def prepare(root: Root) -> Binds:
+    """Make the mount points below `root.base`; what is not on this machine is left out."""
     for path in root.overlays:
         os.makedirs(f"{root.base}{path}", exist_ok=True)
-    for source, inside, readonly in _wanted(root):
-        if not os.path.exists(source):
-            continue
-        target = str(root.base) + inside
-        if os.path.isdir(source):
-            os.makedirs(target, exist_ok=True)
+    writable = [(path, path) for path in root.writable]
+    writable += [(str(folder), inside) for inside, folder in root.volumes.items()]
+    return Binds(
+        readonly=[bind for path in _shown(root) if (bind := _mount_point(root.base, path, path))],
+        writable=[bind for source, inside in writable if (bind := _mount_point(root.base, source, inside))],
+    )
+
+
+def _mount_point(base: Path, source: str, inside: str) -> tuple[str, str] | None:
+    """The bind of `source`, its target made as a folder or file as the source is one; None if there is no source."""
+    try:
+        folder = stat.S_ISDIR(os.stat(source).st_mode)
+    except OSError:
+        return None
+    target = f"{base}{inside}"
+    try:
+        if folder:
+            os.mkdir(target)
         else:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.mknod(target)
+    except (FileExistsError, FileNotFoundError):
+        os.makedirs(target if folder else os.path.dirname(target), exist_ok=True)
+        if not folder:
             with contextlib.suppress(FileExistsError):
-                os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-        binds.append((source, target, readonly))
-    return binds
+                os.mknod(target)
+    return source, target
 
 
 @dataclass(frozen=True)
@@ -177,7 +207,7 @@ def _tell(report: int, message: dict[str, object]) -> None:
 def _enter(
     root: Root,
     program: Program,
-    binds: Sequence[tuple[str, str, bool]],
+    binds: Binds,
     control: int,
     report: int,
     others: Sequence[int],
@@ -197,15 +227,24 @@ def _enter(
     os._exit(0)
 
 
-def _build(root: Root, binds: Sequence[tuple[str, str, bool]]) -> None:
+def _build(root: Root, binds: Binds) -> None:
     base = str(root.base)
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-    linux.mount(base, base, flags=linux.MS_BIND | linux.MS_REC)
+    linux.bind(base, base)
+    for source, target in binds.readonly:
+        linux.bind(source, target)
+    linux.mount("proc", f"{base}/proc", kind="proc", flags=linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+    for path in (f"{base}/proc/{name}" for name in PROC_READONLY):
+        if os.path.exists(path):
+            linux.bind(path, path)
+    linux.make_readonly(base)  # all of it in one call; what is mounted from here on can be written to
+    for path in (base, f"{base}/proc"):
+        linux.make_writable(path)
     for inside, upper in root.overlays.items():
         data = f"lowerdir={inside},upperdir={upper}/upper,workdir={upper}/work,userxattr"
         linux.mount("overlay", base + inside, kind="overlay", flags=linux.MS_NODEV, data=data)
-    for source, target, readonly in binds:
-        linux.bind(source, target, readonly=readonly)
+    for source, target in binds.writable:
+        linux.bind(source, target)
     linux.mount(
         "tmpfs",
         f"{base}/{_SHM}",
@@ -213,14 +252,10 @@ def _build(root: Root, binds: Sequence[tuple[str, str, bool]]) -> None:
         flags=linux.MS_NOSUID | linux.MS_NODEV,
         data=f"mode=1777,size={SHM_BYTES}",
     )
-    linux.mount("proc", f"{base}/proc", kind="proc", flags=linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-    for name in PROC_READONLY:
-        if os.path.exists(f"{base}/proc/{name}"):
-            linux.bind(f"{base}/proc/{name}", f"{base}/proc/{name}", readonly=True)
     linux.pivot_root(base)
 
 
-def _init(root: Root, program: Program, binds: Sequence[tuple[str, str, bool]], control: int, report: int) -> None:
+def _init(root: Root, program: Program, binds: Binds, control: int, report: int) -> None:
     """The namespace's first process: build the root, start the program, wait for its end or for the control pipe's."""
     _build(root, binds)
     linux.no_new_privileges()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -12,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# exec puts handlers back by itself, and nobody ignores a signal later; all 64 of them would take a millisecond
+_IGNORED = [number for number in range(1, signal.NSIG) if signal.getsignal(number) == signal.SIG_IGN]
 _REFERENCE = re.compile(r"\$(?:\$|\(([^()\s]+)\))")
 
 
@@ -86,10 +87,8 @@ def become(program: Program, *, keep: Sequence[int] = ()) -> None:
     Raises NotRunnable, and OSError for anything else.
     """
     os.setsid()
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            with contextlib.suppress(OSError, ValueError):
-                signal.signal(number, signal.SIG_DFL)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for target, source in enumerate((program.stdin, program.stdout, program.stderr)):
         os.dup2(source, target)

@@ -10,6 +10,7 @@ Files of a node's folder: `pod.json` (a Task, from the loop), `started` ({boot, 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import time
@@ -26,6 +27,7 @@ from .supervise import end_everything
 _RESERVE = 16384  # bytes kept free for exit.json, so that a full disk can still be told of
 
 
+@functools.cache
 def boot_id() -> str:
     """Which boot of the machine this is; empty where the kernel does not say."""
     with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as text:
@@ -42,15 +44,18 @@ def start_time(pid: int) -> str:
 
 def claim(folder: Path) -> bool:
     """Create `started`, whole, if nobody has: the right to run this node. False if somebody has."""
-    mine = folder / f"started.{os.getpid()}"
+    mine = f"{folder}/started.{os.getpid()}"
     text = json.dumps({"boot": boot_id(), "pid": os.getpid(), "start": start_time(os.getpid())})
     try:
-        mine.write_text(text, encoding="utf-8")
-        os.link(mine, folder / "started")
+        fd = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.write(fd, text.encode())
+        os.close(fd)
+        os.link(mine, f"{folder}/started")
     except FileExistsError:
         return False
     finally:
-        mine.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(mine)
     return True
 
 

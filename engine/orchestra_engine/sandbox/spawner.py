@@ -84,6 +84,8 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "probe":
         print(private_root.why_not(Path(arguments[1])))
         return
+    shim.boot_id()  # once for all shims
+    private_root.machine()
     gc.disable()  # shims live shortly and make few objects; a collection would copy the pages that they share
     gc.freeze()
     serve(socket.socket(fileno=int(arguments[0])))
