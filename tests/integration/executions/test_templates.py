@@ -1,0 +1,244 @@
+"""Schemas that refer to stored WorkflowTemplates: checked when saved, kept by each run as they were, in use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from app.executions import services
+from app.executions.errors import NotAllowed, StillInUse
+from app.executions.models import Execution
+from app.modules.faults import Faulty
+from app.schemas import services as schemas
+from app.schemas.models import Schema, SchemaVersion
+from app.schemas.services import BadSchema, InUse
+from tests.integration.executions.fake_engine import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Work = Callable[[], None]
+TOOLS = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata:
+  name: tools
+  annotations: {orchestra/inputs: '{"count": {"type": "integer", "minimum": 1}}'}
+spec:
+  entrypoint: say
+  arguments: {parameters: [{name: count, value: "2", description: how often}]}
+  templates:
+  - name: say
+    inputs: {parameters: [{name: text, value: hello}]}
+    outputs: {parameters: [{name: said, valueFrom: {path: /tmp/said}}]}
+    container: {image: busybox, command: [echo, "{{inputs.parameters.text}}"]}
+"""
+USER = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: user}
+spec:
+  entrypoint: main
+  templates:
+  - name: main
+    steps:
+    - - name: a
+        templateRef: {name: tools, template: say}
+"""
+FROM = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: made-from}
+spec:
+  workflowTemplateRef: {name: tools}
+"""
+
+
+@pytest.fixture(autouse=True)
+def static_files(settings: Any, tmp_path: Path) -> None:
+    """A folder without the controller's sockets, which are no files to serve."""
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+
+
+def name(execution: Execution) -> str:
+    return f"schema-{execution.pk}-{execution.attempt}"
+
+
+def asked(text: str, **given: Any) -> Execution:
+    return services.request_schema(schemas.save(text).version, **given).execution
+
+
+def image(world: World, execution: Execution) -> str:
+    """The image of the template that an execution was submitted with."""
+    return str(world.templates[name(execution)]["tools"]["spec"]["templates"][0]["container"]["image"])
+
+
+def test_a_reference_to_nothing_is_a_fault_at_its_place(shipped: None) -> None:
+    for text, path, line in (
+        (USER, "spec.templates[0].steps[0][0].templateRef.name", 11),
+        (FROM, "spec.workflowTemplateRef.name", 6),
+    ):
+        with pytest.raises(BadSchema) as raised:
+            schemas.save(text)
+        assert (path, line) in {(fault.path, fault.line) for fault in raised.value.faults}
+        assert "there is no WorkflowTemplate 'tools'; save it as a schema first" in str(raised.value)
+    assert not Schema.objects.filter(name__in=["user", "made-from"]).exists()
+
+
+def test_a_workflow_of_that_name_is_no_template(shipped: None) -> None:
+    schemas.save(TOOLS.replace("kind: WorkflowTemplate", "kind: Workflow"))
+    with pytest.raises(BadSchema, match="there is no WorkflowTemplate"):
+        schemas.save(USER)
+    with pytest.raises(BadSchema, match="the schema tools is a Workflow; save a WorkflowTemplate under another name"):
+        schemas.save(TOOLS)
+
+
+def test_what_does_not_go_with_the_template_is_a_fault_at_the_reference(shipped: None) -> None:
+    schemas.save(TOOLS)
+    with pytest.raises(BadSchema) as raised:
+        schemas.save(USER.replace("template: say", "template: shout"))
+    assert {fault.line for fault in raised.value.faults} == {11}
+    assert "shout" in str(raised.value)
+
+
+def test_a_run_keeps_the_templates_that_were_there_when_it_was_asked_for(
+    shipped: None, world: World, work: Work
+) -> None:
+    schemas.save(TOOLS)
+    first = asked(USER)
+    schemas.save(TOOLS.replace("busybox", "alpine"))
+    second = asked(USER)
+    again = services.resubmit(first)
+    work()
+    assert [image(world, one) for one in (first, second, again)] == ["busybox", "alpine", "busybox"]
+    shown = Client().get(f"/api/v1/executions/{first.pk}").json()
+    assert shown["schema"] == {"name": "user", "version": 1}
+    assert shown["templates"] == [{"name": "tools", "version": 1}]
+    world.start(name(first), template="say")
+    world.end(name(first), template="say", phase="Failed", code=1)
+    work()
+    first = services.retry(first)
+    work()
+    assert (first.attempt, image(world, first)) == (2, "busybox")
+
+
+def test_templates_of_templates_are_kept_too(shipped: None, world: World, work: Work) -> None:
+    schemas.save(TOOLS)
+    schemas.save(USER.replace("kind: Workflow", "kind: WorkflowTemplate").replace("name: user", "name: middle"))
+    execution = asked(USER.replace("{name: tools, template: say}", "{name: middle, template: main}"))
+    work()
+    assert set(world.templates[name(execution)]) == {"tools", "middle"}
+
+
+def test_a_workflow_made_from_a_template_has_its_inputs_and_outputs(shipped: None, world: World, work: Work) -> None:
+    schemas.save(TOOLS)
+    version = schemas.save(FROM).version
+    shown = Client().get("/api/v1/schemas/made-from").json()
+    assert shown["inputs"]["properties"]["count"]["minimum"] == 1
+    assert shown["references"] == ["tools"]
+    assert list(shown["outputs"]["parameters"]) == ["said"]
+    with pytest.raises(Faulty, match="count: 0 is less than the minimum"):
+        services.request_schema(version, arguments={"count": 0})
+    execution = services.request_schema(version, arguments={"count": "4"}).execution
+    schemas.save(TOOLS.replace('"minimum": 1', '"minimum": 5').replace('value: "2"', 'value: "6"'))
+    assert Client().get("/api/v1/schemas/made-from").json()["inputs"]["properties"]["count"]["minimum"] == 5
+    with pytest.raises(Faulty, match="minimum of 5"):
+        services.request_schema(version, arguments={"count": 4})
+    work()
+    spec = world.workflows[name(execution)]["spec"]
+    assert spec["workflowTemplateRef"] == {"name": "tools"}
+    assert [(one["name"], one["value"]) for one in spec["arguments"]["parameters"]] == [("count", "4")]
+    assert "templates" not in spec
+
+
+def test_a_template_with_an_entrypoint_is_run_itself(shipped: None, world: World, work: Work) -> None:
+    execution = asked(TOOLS, arguments={"count": 3})
+    schemas.save(TOOLS.replace("busybox", "alpine"))
+    work()
+    workflow = world.workflows[name(execution)]
+    assert (workflow["kind"], workflow["spec"]["workflowTemplateRef"]) == ("Workflow", {"name": "tools"})
+    assert image(world, execution) == "busybox"
+    without = schemas.save(TOOLS.replace("  entrypoint: say\n", "").replace("name: tools", "name: parts")).version
+    with pytest.raises(BadSchema, match="cannot be run by itself"):
+        services.request_schema(without)
+    answer = Client().post("/api/v1/schemas/parts/executions", {}, "application/json")
+    assert (answer.status_code, answer.json()["faults"][0]["path"]) == (422, "spec.entrypoint")
+
+
+def test_a_template_in_use_is_not_removed(shipped: None) -> None:
+    tools = schemas.save(TOOLS).version.schema
+    execution = asked(USER)
+    with pytest.raises(StillInUse, match=str(execution.pk)):
+        services.remove_schema(tools)
+    services.cancel(execution)
+    with pytest.raises(InUse, match="schema user refers to it"):
+        services.remove_schema(tools)
+    answer = Client().delete("/api/v1/schemas/tools")
+    assert (answer.status_code, "schema user refers to it" in answer.json()["error"]) == (409, True)
+    services.remove_schema(Schema.objects.get(name="user"))
+    services.remove_schema(tools)
+    with pytest.raises(NotAllowed, match="was removed"):
+        services.resubmit(execution)
+
+
+def test_an_earlier_version_whose_template_is_gone_is_told(shipped: None) -> None:
+    tools = schemas.save(TOOLS).version.schema
+    earlier = schemas.save(USER).version
+    schemas.save(TOOLS.replace("WorkflowTemplate", "Workflow").replace("name: tools", "name: user"))
+    services.remove_schema(tools)
+    with pytest.raises(BadSchema, match="there is no WorkflowTemplate 'tools'"):
+        services.request_schema(earlier)
+    assert Client().get("/api/v1/schemas/user?version=1").status_code == 200
+    assert not Execution.objects.exists()
+
+
+def test_a_sent_manifest_may_refer_to_templates_and_is_none_itself(shipped: None, world: World, work: Work) -> None:
+    schemas.save(TOOLS)
+    execution = services.send(USER).execution
+    work()
+    assert image(world, execution) == "busybox"
+    with pytest.raises(BadSchema, match="is not run as it is sent"):
+        services.send(TOOLS)
+
+
+def test_removing_a_template_and_using_it_at_once_never_leaves_a_run_without_it(shipped: None) -> None:
+    """Whoever comes first: a run whose template is there, or no run."""
+    for turn in range(6):
+        schemas.save(TOOLS)
+        version = schemas.save(USER, name=f"user-{turn}").version
+        sent, failures = [], list[Exception]()
+
+        def use(version: SchemaVersion = version, sent: list[Execution] = sent) -> None:
+            sent.append(services.request_schema(version).execution)
+
+        def remove(turn: int = turn) -> None:
+            services.remove_schema(Schema.objects.get(name=f"user-{turn}", removed_at=None))
+            services.remove_schema(Schema.objects.get(name="tools", removed_at=None))
+
+        def tried(do: Callable[[], None], failures: list[Exception] = failures) -> None:
+            try:
+                do()
+            except (NotAllowed, StillInUse, BadSchema):
+                pass
+            except Exception as error:
+                failures.append(error)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=tried, args=(do,)) for do in (use, remove)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        for execution in sent:
+            [kept] = execution.templates.select_related("schema")
+            assert kept.schema.removed_at is None
+            services.cancel(execution)
+            services.remove_schema(Schema.objects.get(name=f"user-{turn}"))
