@@ -1,0 +1,30 @@
+"""docs/desk.md: its manifest has no fault, its table can be read, and it names every command there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from orchestra.workflow import images
+from orchestra.workflow.commands import app
+from orchestra_engine.lint import lint
+
+PAGE = Path(__file__).parents[3] / "docs" / "desk.md"
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_pages_manifest_has_no_fault() -> None:
+    assert lint({"crossings.yaml": BLOCKS[0]}) == []
+
+
+def test_the_pages_table_of_images_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "images.yaml"
+    file.write_text(BLOCKS[1])
+    assert len(images.read(str(file))) == 3
+
+
+def test_the_page_names_what_ends_and_what_goes_on() -> None:
+    text = PAGE.read_text()
+    named = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert {"stop", "terminate", "retry", "resubmit", "watch", "resume", "delete"} <= named
+    assert [name for name in sorted(named - {"show", "suspend"}) if not re.search(rf"\b{name}\b", text)] == []
