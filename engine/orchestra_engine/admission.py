@@ -94,7 +94,7 @@ def taken(workflow: dict[str, Any], *, namespace: str, failure: Mapping[str, Any
         **workflow["metadata"],
         "uid": str(uuid.uuid4()),
     }
-    return Record(workflow={**workflow, "metadata": metadata, "status": new_status() | failure})
+    return Record(workflow={**workflow, "metadata": metadata, "status": {**new_status(), **failure}})
 
 
 def keep_templates(record: Record, templates: Mapping[str, dict[str, Any]]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
+import pytest
 from orchestra.workflow import images
 from orchestra.workflow.commands import app
 from orchestra_engine.lint import lint
@@ -17,9 +19,13 @@ def test_the_pages_manifest_has_no_fault() -> None:
     assert lint({"crossings.yaml": BLOCKS[0]}) == []
 
 
-def test_the_pages_table_of_images_can_be_read(tmp_path: Path) -> None:
+def test_the_pages_table_of_images_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "venvs" / "tool" / "bin").mkdir(parents=True)
+    (tmp_path / "venvs" / "tool" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "venvs" / "bin").mkdir()
     file = tmp_path / "images.yaml"
-    file.write_text(BLOCKS[1])
+    file.write_text(BLOCKS[1].replace("/opt/idl", str(tmp_path / "venvs")))
     assert len(images.read(str(file))) == 3
 
 
