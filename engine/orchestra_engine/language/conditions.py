@@ -312,7 +312,7 @@ def _match(symbol: str, left: Any, right: Any) -> bool:
             raise LanguageError(
                 f"Value '{_show(value)}' cannot be used with the comparator '{symbol}', it is not a string"
             )
-    found = regex.compile(right, left).search(left) is not None
+    found = regex.search(right, left) is not None
     return found if symbol == "=~" else not found
 
 

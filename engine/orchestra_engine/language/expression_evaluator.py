@@ -276,7 +276,7 @@ _TEXTS: dict[str, Callable[[str, str], Any]] = {
     "contains": lambda a, b: b in a,
     "startsWith": lambda a, b: a.startswith(b),
     "endsWith": lambda a, b: a.endswith(b),
-    "matches": lambda a, b: regex.compile(b, a).search(a) is not None,
+    "matches": lambda a, b: regex.search(b, a) is not None,
 }
 
 

@@ -1,70 +1,103 @@
-"""Regular expressions of manifests: Go's syntax as far as Python shares it, and none that could run for ever.
-
-Go's engine is linear in time, Python's is not; a pattern that could take exponential time is refused, and one that
-takes polynomial time is only applied to texts that are short enough.
-"""
+"""Regular expressions of manifests: Go's syntax and meaning, by RE2, whose time grows with the text and not worse."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
+
+import re2
 
 from orchestra_engine.language import LanguageError
 
-_REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)
-_WORK = 50_000_000
+_WORK = 200_000_000  # instructions of the program, times bytes of the text
+_SEARCHES = 2_000_000_000  # matches, times characters of the text: each search may read all that is left
+_GO_WORDS = {
+    "missing ]": "missing closing ]",
+    "missing )": "missing closing )",
+    "trailing \\": "trailing backslash at end of expression",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "invalid repetition size": "invalid repeat count",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid named capture group": "invalid named capture",
+}
 
 
-def _loops(items: Any, inside: bool) -> int:
-    """Count unbounded repeats in sequence; refuse one inside another."""
-    count = 0
-    for op, arg in items:
-        if op in _REPEATS:
-            _low, high, body = arg
-            unbounded = high is codes.MAXREPEAT or high > 100
-            if unbounded and inside:
-                raise LanguageError("a repetition inside a repetition could take for ever; write it without nesting")
-            inner = _loops(body, inside or unbounded)
-            count += max(inner, 1) if unbounded else inner * max(int(high), 1)
-        elif op is codes.SUBPATTERN:
-            count += _loops(arg[3], inside)
-        elif op is codes.BRANCH:
-            if inside:
-                raise LanguageError("a choice inside a repetition could take for ever; use a class such as [ab]")
-            count += max((_loops(branch, inside) for branch in arg[1]), default=0)
-        elif op in (codes.ASSERT, codes.ASSERT_NOT):
-            raise LanguageError("invalid or unsupported Perl syntax: look-around")
-        elif op is codes.GROUPREF or op is codes.GROUPREF_EXISTS:
-            raise LanguageError("invalid or unsupported Perl syntax: back-reference")
-        elif op is codes.ATOMIC_GROUP:
-            raise LanguageError("invalid or unsupported Perl syntax: atomic group")
-    return count
+class Match:
+    """A match: `match[0]` is all of it, `match[1]` and `match["name"]` are its groups, empty if they took no part."""
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+        self.start, self.end = found.span()
+
+    def __getitem__(self, group: int | str) -> str:
+        try:
+            return str(self._found[group] or "")
+        except (IndexError, KeyError):
+            return ""
+
+
+def search(pattern: str, text: str) -> Match | None:
+    """The first match. Raises LanguageError, in Go's words, for a wrong pattern, and for too long a text."""
+    found = _compiled(pattern, text).search(text)
+    return Match(found) if found else None
+
+
+def find_all(pattern: str, text: str) -> Iterator[Match]:
+    """All matches from left to right, without empty ones that touch the one before. Raises as `search`."""
+    end = -1
+    for number, found in enumerate(_compiled(pattern, text).finditer(text)):
+        if number * len(text) > _SEARCHES:
+            raise LanguageError(f"a text of {len(text)} characters is too long to find more than {number} matches")
+        match = Match(found)
+        if match.start == match.end == end:
+            continue
+        end = match.end
+        yield match
+
+
+def replace(pattern: str, text: str, fill: Callable[[Match], str]) -> str:
+    """The text with each match replaced by what `fill` says. Raises as `search`."""
+    pieces, end = [], 0
+    for match in find_all(pattern, text):
+        pieces += [text[end : match.start], fill(match)]
+        end = match.end
+    return "".join([*pieces, text[end:]])
+
+
+def split(pattern: str, text: str, count: int) -> list[str]:
+    """The text between matches, at most `count` pieces unless it is negative, as Go's Regexp.Split."""
+    if not text:
+        return [""] if count else []
+    pieces: list[str] = []
+    begin = end = 0
+    for match in find_all(pattern, text):
+        if count >= 0 and len(pieces) >= count - 1:
+            break
+        end = match.start
+        if match.end:  # an empty match at the beginning cuts nothing off
+            pieces.append(text[begin:end])
+        begin = match.end
+    if end != len(text):
+        pieces.append(text[begin:])
+    return pieces if count else []
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> tuple[re.Pattern[str], int]:
-    if len(pattern) > 1000:
-        raise LanguageError("a pattern has more than 1000 characters")
-    python = pattern.replace("\\z", "\\Z").replace("[[:alpha:]]", "[a-zA-Z]").replace("[[:digit:]]", "[0-9]")
+def _program(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
     try:
-        tree = parser.parse(python)
-        loops = _loops(tree, False)
-        return re.compile(python), loops
-    except (re.error, OverflowError, RecursionError) as error:
-        raise LanguageError(f"error parsing regexp: {error}: `{pattern}`") from None
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        told = error.args[0]
+        what, _, where = (told.decode(errors="replace") if isinstance(told, bytes) else str(told)).partition(": ")
+        raise LanguageError(f"error parsing regexp: {_GO_WORDS.get(what, what)}: `{where}`") from None
 
 
-def compile(pattern: str, text: str) -> re.Pattern[str]:
-    """The compiled pattern, safe to apply to `text`.
-
-    Raises LanguageError if the pattern is wrong or could take too long on that text.
-    """
-    compiled, loops = _compiled(pattern)
-    if loops and (len(text) + 1) ** (loops + 1) > _WORK:
-        raise LanguageError(f"a pattern with {loops} repetitions is too slow for a text of {len(text)} characters")
-    if (len(text) + 1) * (len(pattern) + 1) > _WORK:
-        raise LanguageError(f"a text of {len(text)} characters is too long to search")
-    return compiled
+def _compiled(pattern: str, text: str) -> Any:
+    program = _program(pattern)
+    if program.programsize * len(text) > _WORK:
+        raise LanguageError(f"a text of {len(text)} characters is too long to search for this pattern")
+    return program

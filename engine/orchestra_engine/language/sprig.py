@@ -225,33 +225,30 @@ def _pretty(value: Any) -> str:
 
 
 def _find_all(pattern: str, text: str, count: int) -> list[str]:
-    found = [match[0] for match in regex.compile(pattern, _s(text)).finditer(text)]
+    found = [match[0] for match in regex.find_all(_s(pattern), _s(text))]
     return found if count < 0 else found[:count]
 
 
-def _substituted(pattern: str, text: str, fill: Callable[[re.Match[str]], str]) -> str:
+def _substituted(pattern: str, text: str, fill: Callable[[regex.Match], str]) -> str:
     made = len(_s(text))
 
-    def filled(match: re.Match[str]) -> str:
+    def filled(match: regex.Match) -> str:
         nonlocal made
         piece = fill(match)
         made += len(piece)
         _room(made)
         return piece
 
-    return regex.compile(pattern, text).sub(filled, text)
+    return regex.replace(_s(pattern), text, filled)
 
 
 def _replace_all(pattern: str, text: str, replacement: str) -> str:
-    def fill(match: re.Match[str]) -> str:
+    def fill(match: regex.Match) -> str:
         def group(reference: re.Match[str]) -> str:
             if reference[0] == "$$":
                 return "$"
             name = reference[1] or reference[2]
-            try:
-                return match[int(name) if name.isdigit() else name] or ""
-            except (IndexError, KeyError):
-                return ""
+            return match[int(name) if name.isdigit() else name]
 
         return re.sub(r"\$\$|\$\{(\w+)\}|\$(\w+)", group, replacement)
 
@@ -263,9 +260,7 @@ def _literally(pattern: str, text: str, replacement: str) -> str:
 
 
 def _regex_split(pattern: str, text: str, count: int) -> list[str]:
-    if count == 0:
-        return []
-    return regex.compile(pattern, _s(text)).split(text, count - 1 if count > 0 else 0)
+    return regex.split(_s(pattern), _s(text), count)
 
 
 def _b64dec(text: str) -> str:
@@ -407,8 +402,8 @@ _TEXT: dict[str, Callable[..., Any]] = {
     "b64dec": _b64dec,
     "b32enc": lambda v: base64.b32encode(_s(v).encode()).decode(),
     "b32dec": _b32dec,
-    "regexMatch": lambda p, v: regex.compile(p, _s(v)).search(v) is not None,
-    "regexFind": lambda p, v: found[0] if (found := regex.compile(p, _s(v)).search(v)) else "",
+    "regexMatch": lambda p, v: regex.search(_s(p), _s(v)) is not None,
+    "regexFind": lambda p, v: found[0] if (found := regex.search(_s(p), _s(v))) else "",
     "regexFindAll": _find_all,
     "regexReplaceAll": _replace_all,
     "regexReplaceAllLiteral": _literally,

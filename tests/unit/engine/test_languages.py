@@ -76,7 +76,7 @@ def test_expressions(source: str, expected: Any) -> None:
         "map(1..90000, {map(1..90000, {#})})",
         "1..10000000",
         "sprig.repeat(1000000000, 'x')",
-        "'" + "a" * 40 + "!' matches '^(a+)+$'",
+        "repeat('a', 1000000) matches '(?:a?){900}b'",
         "(" * 3000 + "1" + ")" * 3000,
         "sprig.replace('y', sprig.repeat(4000, 'z'), sprig.repeat(4000, 'y'))",
         "sprig.regexReplaceAll('y', sprig.repeat(4000, 'y'), sprig.repeat(4000, 'z'))",
