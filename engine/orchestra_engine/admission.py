@@ -51,9 +51,9 @@ class Admission:
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             return {"phase": "Failed", "message": message, "finishedAt": moment}
         faults = [Fault(path=fault.path, message=fault.message) for fault in refused]
-        if not faults:
+        if not any(fault.by == "api-server" for fault in refused):  # else nothing is known of the types below
             specs = list(_specs(workflow, templates))
-            faults = [*self._images(specs), *self._sandbox(specs)]
+            faults += [*self._images(specs), *self._sandbox(specs)]
         if faults:
             raise Refused(faults)
         return {}

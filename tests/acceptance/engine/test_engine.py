@@ -122,7 +122,10 @@ def test_everything_that_is_wrong_is_said_with_its_path(opened: Open) -> None:
     )
     with pytest.raises(Refused) as refused:
         engine.submit(bad)
-    assert "spec.templates[0].container.securityContext.privileged" in {fault.path for fault in refused.value.faults}
+    container = "spec.templates[0].container"
+    assert {f"{container}.securityContext.privileged", f"{container}.image"} == {
+        fault.path for fault in refused.value.faults
+    }
     with pytest.raises(Refused) as refused:
         engine.submit(workflow("w", {"name": "main", "container": {"image": "nginx:1", "command": ["x"]}}))
     assert [fault.path for fault in refused.value.faults] == ["spec.templates[0].container.image"]
