@@ -117,6 +117,24 @@ def test_a_malformed_table_is_told_and_a_failed_runs_files_are_kept(shipped: Non
     assert [file.name for file in services.outputs(failed)] == ["events"]
 
 
+@pytest.mark.parametrize(
+    ("declared", "state"), [("", State.FAILED), (', "required": false', State.SUCCEEDED)], ids=["promised", "optional"]
+)
+def test_an_output_that_a_schema_promises_has_to_be_there(
+    shipped: None, world: World, work: Work, declared: str, state: str
+) -> None:
+    text = TEXT.replace('"description": "hours"', '"description": "hours"' + declared)
+    execution = services.request_schema(schemas.save(text).version).execution
+    work()
+    end(world, execution, content=EVENTS)
+    del world.workflows[name(execution)]["status"]["nodes"][name(execution)]["outputs"]["artifacts"]
+    work()
+    execution.refresh_from_db()
+    assert execution.state == state
+    assert (execution.reason == "OutputMissing") is (state == State.FAILED)
+    assert ("promises: events" in execution.message) is (state == State.FAILED)
+
+
 def test_a_run_keeps_its_version_whatever_is_saved_later(shipped: None, world: World, work: Work) -> None:
     execution = asked()
     schemas.save(TEXT.replace("busybox", "debian"))
