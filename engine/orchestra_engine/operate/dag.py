@@ -94,16 +94,19 @@ def _phase(op: Operation, work: Work, found: Plan, ident: str) -> str:
 
 
 def _next(op: Operation, node: Mapping[str, Any]) -> list[str]:
+    """The nodes after a node. Of a Retry: those after its attempts, its hooks, and (where Argo stops) the tasks that
+    are attached to a hook with a retryStrategy: passed over, they would keep the dag Running for ever."""
     children: list[str] = node.get("children", [])
     if node["type"] != "Retry":
         return children
     below: list[str] = []
     for child in reversed(children):
         attempt = op.board.nodes[child]
-        if (attempt.get("nodeFlag") or {}).get("hooked"):
-            below.append(child)
-        else:
+        flag = attempt.get("nodeFlag") or {}
+        if flag.get("retried") and not flag.get("hooked"):
             below += attempt.get("children", ())
+        else:
+            below.append(child)
     return below
 
 
