@@ -43,13 +43,15 @@ class Visit:
                 return False
         node = self.board.named(self.name(name))
         if node is None or not is_final(node):
-            if node is None and not self.may_start(name, task):
-                return False
-            self.start(name, task, node)
+            held = node is None and not self.may_start(name, task)
+            if not held:
+                self.start(name, task, node)
             node = self.board.named(self.name(name))
-            if node is None or not is_final(node) or not hooks.has_any(task):
-                return is_final(node)
-            return bool(self.hooks_done(task, node))
+            if node is None or not is_final(node) or (held and completed(node)):
+                return False
+            # As in Argo, only a target's hooks look at once at a task that was passed over; others at the next visit.
+            if hooks.has_any(task) and not completed(node) and name not in self.plan.targets:
+                return False
         return not hooks.has_any(task) or bool(self.hooks_done(task, node))
 
     def hooks_done(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool | None:
