@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,7 +128,9 @@ def newest_running(orchestra: Orchestra) -> int:
         found = orchestra.client.executions(module="slow", state="RUNNING", limit=1)
         return int(found[0]["id"]) if found else None
 
-    return until(look, what="the run of the command")
+    found = until(look, what="the run of the command")
+    time.sleep(1)  # the command has to read the answer to its request too
+    return found
 
 
 def test_ctrl_c_without_a_terminal_leaves_the_run_and_says_so(orchestra: Orchestra) -> None:
@@ -150,6 +154,7 @@ def test_ctrl_c_at_a_terminal_asks_first(orchestra: Orchestra, answer: str, code
         process.send_signal(signal.SIGINT)
         read = b""
         while b"[c]ancel" not in read:
+            assert select.select([master], [], [], 60)[0], read
             read += os.read(master, 4096)
         os.write(master, f"{answer}\n".encode())
         process.wait(timeout=60)
@@ -158,5 +163,5 @@ def test_ctrl_c_at_a_terminal_asks_first(orchestra: Orchestra, answer: str, code
     finally:
         os.close(master)
         os.close(slave)
-    orchestra.client.cancel(execution)
+        orchestra.client.cancel(execution)
     orchestra.ended(execution)
