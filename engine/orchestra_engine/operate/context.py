@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from orchestra_engine.pod import Kill, Pod
@@ -73,10 +74,13 @@ def completed(node: Mapping[str, Any]) -> bool:
 
 
 def _weights(node: Mapping[str, Any]) -> tuple[int, int, int, int, int, int]:
-    phase, kind = node["phase"], node["type"]
+    return _weights_of(node["phase"], node["type"], "synchronizationStatus" in node)
+
+
+@lru_cache(maxsize=256)
+def _weights_of(phase: str, kind: str, waiting: bool) -> tuple[int, int, int, int, int, int]:
     alive = phase in ("Pending", "Running")
     child = kind in _CHILDREN
-    waiting = "synchronizationStatus" in node
     return (
         int(alive and child),
         int(child and phase in ("Failed", "Error")),
@@ -105,7 +109,8 @@ class Board:
         self.wake: float | None = None
         self.writes: list[dict[str, Any]] = []
         self.unsettled = False
-        self.grown: set[str] = set()  # whose list of children is this call's own copy
+        self.ids: dict[str, str] = {}  # of the names that this call has met
+        self.grown: dict[str, set[str]] = {}  # whose list of children is this call's own copy → the latest of them
 
     def section(self, name: str) -> dict[str, Any]:
         """A dictionary of the private part, made when it is first needed."""
@@ -119,11 +124,14 @@ class Board:
 
     def id(self, name: str) -> str:
         """The id of a node name."""
-        return node_id(self.name, name)
+        found = self.ids.get(name)
+        if found is None:
+            found = self.ids[name] = node_id(self.name, name)
+        return found
 
     def named(self, name: str) -> dict[str, Any] | None:
         """The node of that name."""
-        return self.nodes.get(node_id(self.name, name))
+        return self.nodes.get(self.id(name))
 
     def edit(self, ident: str) -> dict[str, Any]:
         """A node to write to."""
@@ -174,7 +182,7 @@ class Board:
         message: str = "",
     ) -> dict[str, Any]:
         """A new node in Argo's shape; its display name leaves out what the boundary's name already says."""
-        ident = node_id(self.name, name)
+        ident = self.id(name)
         if len(self.nodes) >= _MAX_NODES:
             raise Hopeless(f"the workflow has more than {_MAX_NODES} nodes")
         node: dict[str, Any] = {
@@ -286,14 +294,15 @@ class Board:
     def add_child(self, parent: str, child: str) -> None:
         """Append a child's id to its parent, once. Only the latest can be there already: children come in order."""
         children: list[str] = self.nodes[parent].get("children", [])
-        if child in children[-64:]:
+        latest = self.grown.get(parent)
+        if child in (children[-64:] if latest is None else latest):
             return
-        node = self.edit(parent)
-        if parent in self.grown:
-            children.append(child)
+        if latest is None:
+            self.grown[parent] = {*children[-64:], child}
+            self.edit(parent)["children"] = [*children, child]
         else:
-            self.grown.add(parent)
-            node["children"] = [*children, child]
+            latest.add(child)
+            children.append(child)
 
     def refresh_progress(self) -> None:
         """Write the workflow's progress: nodes done of nodes that can be done."""

@@ -149,8 +149,10 @@ class Visit:
         text = text_of(task)  # type: ignore[arg-type]
         named = {found[1] or found[2] for found in _TASKS.finditer(text)}
         wanted = self.plan.ancestors(name) if named or "tasks" in text else set()
-        for one in self.plan.order:
-            if one in wanted and (one in named or "{{=" in text):
+        if "{{=" not in text:
+            wanted = wanted & named
+        for one in self.plan.order if wanted else ():
+            if one in wanted:
                 node = self.board.named(self.name(one))
                 if node is not None:
                     dag.add_task(self.op, seen, node, self.plan.tasks[one], self.where)

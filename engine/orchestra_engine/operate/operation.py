@@ -11,7 +11,15 @@ from orchestra_engine.operate import locks, memoize, parallelism, retries
 from orchestra_engine.operate.context import Blocked, Board, Hopeless, NodeError, is_final, seconds_of
 from orchestra_engine.operate.locks import LockView
 from orchestra_engine.operate.scope import age
-from orchestra_engine.operate.templates import Library, merged_inputs, process, type_of, with_defaults
+from orchestra_engine.operate.templates import (
+    IdentityCache,
+    Library,
+    merged_inputs,
+    process,
+    type_of,
+    untagged,
+    with_defaults,
+)
 from orchestra_engine.pod import Pod
 from orchestra_engine.workflow import pod_name
 
@@ -32,9 +40,9 @@ class Options:
     word: str = "steps"  # what the enclosing template calls its parts: steps or tasks
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: that would make each of a thousand twice as dear
 class Work:
-    """A template ready to run: with its arguments, as a node of that name."""
+    """A template ready to run: with its arguments, as a node of that name. Never written to."""
 
     name: str
     kind: str
@@ -45,6 +53,7 @@ class Work:
     scope: str  # where the holder stands
     inner: str  # where the template's own references are looked up
     options: Options
+    fixed: bool = False  # nothing had to be replaced: `template` is the same object for all nodes made from it
 
     @property
     def node_inputs(self) -> dict[str, Any] | None:
@@ -87,6 +96,7 @@ class Operation:
         self.collecting: set[str] | None = None
         self.collected: list[Pod] = []
         self.depth = 0
+        self.shapes = IdentityCache()  # what the pods of one template have in common
         self.parents: dict[str, dict[str, Any]] = {}  # boundary id → its template, while its children are executed
 
     def may_run(self, on_exit: bool) -> bool:
@@ -167,27 +177,37 @@ class Operation:
         inner, found = self.library.find(scope, holder)
         template = with_defaults(found, self.spec.get("templateDefaults"))
         kind = type_of(template)
-        retried = self.retry_strategy(template) is not None
-        local = {"node.name": name}
-        if kind in POD_TYPES and not retried:
-            local["pod.name"] = pod_name(self.board.name, name, template.get("name", ""))
-        local[f"{options.word}.name"] = holder.get("name", "")
         inputs = merged_inputs(template, arguments, self.configmap_value)
-        params = {**self.params, **local}
-        if retried and kind in POD_TYPES:
-            params.pop("pod.name", None)
-        filled, shown = process(template, inputs, params, nested=self.nested)
+        filled = untagged(template, inputs)
+        fixed = filled is not None
+        if filled is None:
+            params = self._variables(name, template, kind, holder, options)
+            filled, inputs = process(template, inputs, params, nested=self.nested)
         return Work(
             name=name,
             kind=kind,
             template=filled,
             raw=template,
-            inputs=shown,
+            inputs=inputs,
             holder=holder,
             scope=scope,
             inner=inner,
             options=options,
+            fixed=fixed,
         )
+
+    def _variables(
+        self, name: str, template: Mapping[str, Any], kind: str, holder: Mapping[str, Any], options: Options
+    ) -> dict[str, str]:
+        """What a template's tags can refer to; of a pod that may be retried not its name, which each attempt has."""
+        params = {**self.params, "node.name": name, f"{options.word}.name": holder.get("name", "")}
+        if kind not in POD_TYPES:
+            return params
+        if self.retry_strategy(template) is None:
+            params["pod.name"] = pod_name(self.board.name, name, template.get("name", ""))
+        else:
+            params.pop("pod.name", None)
+        return params
 
     def retry_strategy(self, template: Mapping[str, Any]) -> dict[str, Any] | None:
         """The template's own retryStrategy, else the workflow's."""
@@ -196,6 +216,8 @@ class Operation:
 
     def again(self, work: Work, name: str, local: Mapping[str, str]) -> Work:
         """The same work as one attempt of a Retry node, with the variables of that attempt."""
+        if work.fixed:
+            return replace(work, name=name)
         params = {**self.params, "node.name": work.name, **local}
         if work.kind in POD_TYPES:
             params["pod.name"] = pod_name(self.board.name, name, work.raw.get("name", ""))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, durations
 from orchestra_engine.operate import outputs
 from orchestra_engine.operate.deadlines import STEP_DEADLINE
+from orchestra_engine.operate.templates import IdentityCache
 from orchestra_engine.pod import PATH_MARK, Container, InputArtifact, OutputArtifact, OutputParameter, Pod
 from orchestra_engine.workflow import pod_name
 
@@ -24,6 +26,34 @@ LIMITS = {
     "orchestra/limit-processes": "processes",
 }
 GRANT = "orchestra/grant"
+_GRACE_SECONDS = 10.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Outputs:
+    """What a pod's template says of its outputs."""
+
+    parameters: list[OutputParameter]
+    artifacts: list[dict[str, Any]]  # as declared
+    declared: dict[str, Any]  # what is to be known of them when the pod has ended
+
+
+@dataclass(slots=True, kw_only=True)
+class _Shape:
+    """What the pods of one template have in common as long as no tag had to be replaced in it."""
+
+    containers: list[Container]
+    outputs: _Outputs
+    empty_dirs: list[dict[str, Any]]
+    grant: str | None
+    limits: dict[str, int]
+    grace_seconds: float
+    until: list[float]  # when its time is over, if it starts now
+
+
+_EMPTY: dict[str, Any] = {}
+_NO_OUTPUTS = _Outputs(parameters=[], artifacts=[], declared={})
+_untagged = IdentityCache()  # outputs that no tag can change, by the template as it is written
 
 
 def execute(op: Operation, work: Work) -> dict[str, Any] | None:
@@ -56,36 +86,34 @@ def begin(op: Operation, work: Work) -> tuple[dict[str, Any], bool]:
 
 def start(op: Operation, work: Work, node: dict[str, Any]) -> None:
     """Give the command to start a node's pod, and note what has to be known until it has ended."""
-    pod = build(op, work, node)
+    shape = _shape(op, work)
+    pod = _pod(op, work, node, shape)
     entry: dict[str, Any] = {}
-    until = _until(op, work)
-    if until is not None:
-        op.board.section("due")[node["id"]] = until
-        op.board.wake_by(until)
-    if (work.options.flag or {}).get("retried"):
+    until = shape.until if work.options.until is None else [*shape.until, work.options.until]
+    if until:
+        op.board.section("due")[node["id"]] = min(until)
+        op.board.wake_by(min(until))
+    if work.options.flag and work.options.flag.get("retried"):
         entry["s"] = op.now
-    known = outputs.declared(work.template)
-    if known:
-        entry["o"] = plain(known)
-    if pod.grace_seconds != 10.0:
+    if shape.outputs.declared:
+        entry["o"] = shape.outputs.declared
+    if pod.grace_seconds != _GRACE_SECONDS:
         entry["g"] = pod.grace_seconds
     op.board.section("live")[node["id"]] = entry
     op.board.start.append(pod)
 
 
-def _until(op: Operation, work: Work) -> float | None:
+def _until(op: Operation, template: Mapping[str, Any]) -> list[float]:
     found = []
-    limit = work.template.get("activeDeadlineSeconds")
+    limit = template.get("activeDeadlineSeconds")
     if limit is not None:
         try:
             found.append(op.now + float(limit))
         except ValueError:
             raise LanguageError(f"activeDeadlineSeconds '{limit}' is no number of seconds") from None
-    if work.template.get("timeout"):
-        found.append(op.now + durations.argo(str(work.template["timeout"])))
-    if work.options.until is not None:
-        found.append(work.options.until)
-    return min(found, default=None)
+    if template.get("timeout"):
+        found.append(op.now + durations.argo(str(template["timeout"])))
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -99,24 +127,62 @@ def plain(value: Any) -> Any:
 
 def build(op: Operation, work: Work, node: Mapping[str, Any]) -> Pod:
     """The pod of a node. Raises LanguageError if a quantity or a reference in it is wrong."""
+    return _pod(op, work, node, _shape(op, work))
+
+
+def _shape(op: Operation, work: Work) -> _Shape:
+    """The shape of a template's pods, made once in a call for all nodes that share it."""
     template = work.template
-    name = pod_name(op.board.name, work.name, node.get("templateName", ""))
+    found: _Shape | None = op.shapes.get((template,)) if work.fixed else None
+    if found is not None:
+        return found
     # As written, before any tag is replaced: a value that comes in must not be able to make itself a grant.
-    annotations: dict[str, str] = (work.raw.get("metadata") or {}).get("annotations") or {}
+    annotations: dict[str, str] = (work.raw.get("metadata") or _EMPTY).get("annotations") or _EMPTY
+    found = _Shape(
+        containers=containers(op, template),
+        outputs=_outputs(work.raw, template),
+        empty_dirs=_empty_dirs(op, template),
+        grant=annotations.get(GRANT),
+        limits=_limits(annotations) if annotations else {},
+        grace_seconds=float(template.get("terminationGracePeriodSeconds") or _GRACE_SECONDS),
+        until=_until(op, template),
+    )
+    return op.shapes.put((template,), found) if work.fixed else found
+
+
+def _outputs(raw: dict[str, Any], template: Mapping[str, Any]) -> _Outputs:
+    if not raw.get("outputs"):
+        return _NO_OUTPUTS
+    kept: _Outputs | None = _untagged.get((raw,))
+    if kept is not None:
+        return kept
+    made = template["outputs"]
+    found = _Outputs(
+        parameters=_output_parameters(made),
+        artifacts=[plain(artifact) for artifact in made.get("artifacts") or ()],
+        declared=plain(outputs.declared(template)),
+    )
+    return found if "{{" in json.dumps(raw["outputs"], ensure_ascii=False) else _untagged.put((raw,), found)
+
+
+def _pod(op: Operation, work: Work, node: Mapping[str, Any], shape: _Shape) -> Pod:
+    template = node.get("templateName", "")
+    name = pod_name(op.board.name, work.name, template)
+    results = work.options.results
     return Pod(
         node_id=node["id"],
         node_name=work.name,
         pod_name=name,
-        template=node.get("templateName", ""),
-        containers=containers(op, template),
+        template=template,
+        containers=shape.containers,
         inputs=[a for a in (_input(i) for i in work.inputs.get("artifacts", ())) if a is not None],
-        output_parameters=_output_parameters(template),
-        output_artifacts=[_output(op, plain(a), name) for a in (template.get("outputs") or {}).get("artifacts") or []],
-        capture_result=step_name(work.name) in work.options.results,
-        empty_dirs=_empty_dirs(op, template),
-        grant=annotations.get(GRANT),
-        limits=_limits(annotations),
-        grace_seconds=float(template.get("terminationGracePeriodSeconds") or 10.0),
+        output_parameters=shape.outputs.parameters,
+        output_artifacts=[_output(op, artifact, name) for artifact in shape.outputs.artifacts],
+        capture_result=bool(results) and step_name(work.name) in results,
+        empty_dirs=shape.empty_dirs,
+        grant=shape.grant,
+        limits=shape.limits,
+        grace_seconds=shape.grace_seconds,
     )
 
 
@@ -237,9 +303,9 @@ def _output(op: Operation, artifact: Mapping[str, Any], pod: str) -> OutputArtif
     )
 
 
-def _output_parameters(template: Mapping[str, Any]) -> list[OutputParameter]:
+def _output_parameters(outputs: Mapping[str, Any]) -> list[OutputParameter]:
     found = []
-    for parameter in (template.get("outputs") or {}).get("parameters") or []:
+    for parameter in outputs.get("parameters") or ():
         source = plain(parameter.get("valueFrom") or {})
         if source.get("path"):
             found.append(OutputParameter(name=parameter["name"], path=source["path"], default=source.get("default")))
@@ -247,7 +313,9 @@ def _output_parameters(template: Mapping[str, Any]) -> list[OutputParameter]:
 
 
 def _empty_dirs(op: Operation, template: Mapping[str, Any]) -> list[dict[str, Any]]:
-    volumes = [*(op.spec.get("volumes") or []), *(template.get("volumes") or [])]
+    volumes = [*(op.spec.get("volumes") or ()), *(template.get("volumes") or ())]
+    if not volumes:
+        return []
     mounts = _mounts(template)
     found = []
     for volume in volumes:
@@ -285,4 +353,4 @@ def step_name(node_name: str) -> str:
         if cut < 0:
             break
         node_name = node_name[:cut]
-    return re.split(r"\.", node_name)[-1]
+    return node_name.rpartition(".")[2]

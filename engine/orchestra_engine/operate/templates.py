@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import is_
 from typing import Any
 
 from orchestra_engine.language import LanguageError, gojson, tags
@@ -16,7 +17,7 @@ TYPES = ("container", "containerSet", "steps", "dag", "script", "resource", "dat
 _MERGED_BY_NAME = ("parameters", "artifacts", "volumes", "env", "initContainers", "sidecars", "templates", "ports")
 _PARAMETER_ORDER = ("name", "default", "value", "valueFrom", "globalName", "enum", "description")
 _ALL_INPUTS = re.compile(r"inputs\.parameters(?![.\w])")
-_KEPT = 512
+_KEPT = 4096
 
 Params = Mapping[str, str]
 
@@ -30,7 +31,7 @@ class IdentityCache:
     def get(self, key: tuple[Any, ...]) -> Any:
         """What was kept for exactly these objects, or None."""
         entry = self._found.get(tuple(map(id, key)))
-        return entry[1] if entry is not None and all(a is b for a, b in zip(entry[0], key, strict=True)) else None
+        return entry[1] if entry is not None and all(map(is_, entry[0], key)) else None
 
     def put(self, key: tuple[Any, ...], value: Any) -> Any:
         """Keep a value for these objects."""
@@ -126,6 +127,11 @@ def text_of(template: dict[str, Any]) -> str:
     return found
 
 
+@lru_cache(maxsize=512)
+def _wants_all_inputs(text: str) -> bool:
+    return _ALL_INPUTS.search(text) is not None
+
+
 @lru_cache(maxsize=1024)
 def shared_json(text: str) -> Any:
     """The value of a JSON text; shared, so never written to."""
@@ -204,6 +210,15 @@ def _artifact(declared: Mapping[str, Any], arguments: Mapping[str, Any], validat
     return merged | {k: declared[k] for k in ("path", "mode", "recurseMode") if k in declared}
 
 
+def untagged(template: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `process` makes of a template if there is nothing to replace in it and in its inputs; else None."""
+    body = text_of(template)
+    if "{{" in body or (inputs and _tagged(inputs)):
+        return None
+    found: dict[str, Any] = shared_json(body)
+    return found
+
+
 def process(
     template: dict[str, Any], inputs: Mapping[str, Any], params: Params, *, nested: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -212,16 +227,14 @@ def process(
     `nested` says that a value of `params` holds tags itself: then, as in Argo, they are replaced in a second round.
     Paths of artifacts are left as marks (see pod.PATH_MARK). The template that comes back is shared: never write to it.
     """
-    tagged = bool(inputs) and _tagged(inputs)
     body = text_of(template)
-    if not tagged and "{{" not in body:
-        return shared_json(body), dict(inputs)
+    tagged = bool(inputs) and _tagged(inputs)
     filled = json.loads(tags.replace(json.dumps(inputs, ensure_ascii=False), params)) if tagged else inputs
     values = dict(params)
     for parameter in filled.get("parameters", ()):
         if parameter.get("value") is not None:
             values[f"inputs.parameters.{parameter['name']}"] = parameter["value"]
-    if _ALL_INPUTS.search(body):
+    if _wants_all_inputs(body):
         values["inputs.parameters"] = gojson.dumps(filled.get("parameters", []), sort=False)
     for artifact in filled.get("artifacts", ()):
         if artifact.get("path"):
