@@ -67,7 +67,7 @@ def examine(seen: Look, text: str, *, templates: Mapping[str, dict[str, Any]]) -
 
 def references(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The WorkflowTemplates that a manifest refers to: (path, name) each; names that are made by a tag are left out."""
-    from orchestra_engine.admission import references
+    from orchestra_engine.parts import references
 
     return [(path, name) for path, name in references(manifest.get("spec")) if "{{" not in name]
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import validate
+from . import parts, validate
 from .cluster import Cluster
 from .config import Fault, Grant, Refused
 from .images import ImageTable, UnknownImage
@@ -60,8 +60,8 @@ class Admission:
 
     def _images(self, specs: list[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
         for before, spec in specs:
-            for path, template in plain.templates(spec):
-                for where, container in plain.containers(template):
+            for path, template in parts.templates(spec):
+                for where, container in parts.containers(template):
                     image = str(container.get("image") or "")
                     if not image or "{{" in image:
                         continue
@@ -107,25 +107,5 @@ def _specs(workflow: dict[str, Any], templates: Mapping[str, dict[str, Any]]) ->
     """The workflow's own spec and those of the WorkflowTemplates that it may use: (path before `spec`, spec)."""
     spec = workflow.get("spec") or {}
     yield "", spec
-    pending, seen = [name for _, name in references(spec)], set()
-    while pending:
-        name = pending.pop()
-        template = templates.get(name)
-        if template is not None and name not in seen:
-            seen.add(name)
-            pending += [other for _, other in references(template.get("spec") or {})]
-            yield f"workflowTemplates.{name}.", template.get("spec") or {}
-
-
-def references(value: Any, path: str = "spec") -> list[tuple[str, str]]:
-    """Every `workflowTemplateRef` and `templateRef` below `value`: (path, name of the WorkflowTemplate)."""
-    if isinstance(value, list):
-        return [one for number, item in enumerate(value) for one in references(item, f"{path}[{number}]")]
-    if not isinstance(value, dict):
-        return []
-    found = []
-    for key, item in value.items():
-        if key in ("workflowTemplateRef", "templateRef") and isinstance(item, dict) and item.get("name"):
-            found.append((f"{path}.{key}.name", str(item["name"])))
-        found += references(item, f"{path}.{key}")
-    return found
+    for name, template in parts.referred(spec, templates).items():
+        yield f"workflowTemplates.{name}.", dict(template.get("spec") or {})

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestra_engine import validate
-from orchestra_engine.admission import references
+from orchestra_engine import parts, validate
 from orchestra_engine.images import ImageTable, UnknownImage
 from orchestra_engine.manifest import ManifestError, Marks, load_marked
-from orchestra_engine.sandbox import plain
 from orchestra_engine.validate import types
 from orchestra_engine.validate.support import GRANT
 
@@ -193,7 +191,7 @@ def _place(document: Document, path: str, files: _Files, base: str) -> tuple[Doc
     if elsewhere := _ELSEWHERE.fullmatch(path):
         if elsewhere["name"] in files.templates:
             return files.templates[elsewhere["name"]], elsewhere["path"]
-        places = [where for where, name in references(document.value.get("spec")) if name == elsewhere["name"]]
+        places = [where for where, name in parts.references(document.value.get("spec")) if name == elsewhere["name"]]
         return document, next(iter(places), path)
     if base != "spec" and (path == "spec" or path.startswith("spec.")):
         return document, base + path.removeprefix("spec")
@@ -223,8 +221,8 @@ def grants_of(value: Any) -> Iterator[str]:
 
 
 def _images(document: Document, workflow: Mapping[str, Any], images: ImageTable, base: str) -> Iterator[Finding]:
-    for path, template in plain.templates(workflow.get("spec") or {}):
-        for where, container in plain.containers(template):
+    for path, template in parts.templates(workflow.get("spec") or {}):
+        for where, container in parts.containers(template):
             image = str(container.get("image") or "")
             if not image or "{{" in image or image.startswith(_MODULES):
                 continue

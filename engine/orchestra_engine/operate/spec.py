@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from orchestra_engine import parts
 from orchestra_engine.language import LanguageError, tags
 from orchestra_engine.operate.templates import IdentityCache, deep_merge
 
@@ -35,30 +36,13 @@ def executed(
     return _merged.get((own, stored)) or _merged.put((own, stored), deep_merge(stored, own))
 
 
-def _references(value: Any) -> Iterator[str]:
-    """The names of the WorkflowTemplates that a spec refers to by templateRef."""
-    if isinstance(value, dict):
-        reference = value.get("templateRef")
-        if isinstance(reference, dict) and isinstance(reference.get("name"), str):
-            yield reference["name"]
-        for item in value.values():
-            yield from _references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _references(item)
-
-
 def _store_references(spec: Mapping[str, Any], status: dict[str, Any], workflow_templates: Mapping[str, Any]) -> None:
     if not workflow_templates or (status.get("phase") and "storedWorkflowTemplates" in status):
         return
     stored: dict[str, Any] = dict(status.get("storedWorkflowTemplates") or {})
-    todo = list(_references(spec))
-    while todo:
-        name = todo.pop()
-        if name in stored or name not in workflow_templates:
-            continue
-        stored[name] = {"spec": workflow_templates[name].get("spec") or {}}
-        todo += _references(stored[name])
+    others = {key: value for key, value in spec.items() if key != "workflowTemplateRef"}  # that one is kept by itself
+    for name, found in parts.referred(others, workflow_templates).items():
+        stored.setdefault(name, {"spec": found.get("spec") or {}})
     if stored:
         status["storedWorkflowTemplates"] = stored
 

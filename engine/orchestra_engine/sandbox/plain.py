@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .. import parts
 from . import linux
 from .program import NotRunnable, Program, become
 
@@ -54,9 +55,9 @@ def start(program: Program) -> Running:
 def faults(spec: dict[str, Any]) -> list[tuple[str, str]]:
     """What of a WorkflowSpec cannot run here: (path of the field, reason)."""
     result: list[tuple[str, str]] = []
-    for path, template in templates(spec):
+    for path, template in parts.templates(spec):
         declared = dict(_declared(template))
-        for field, container in containers(template):
+        for field, container in parts.containers(template):
             for where, text in _texts(container):
                 for literal, tag in declared.items():
                     if re.search(re.escape(literal) + r"(?![\w.-])", text):
@@ -74,35 +75,6 @@ def _reason(literal: str, tag: str) -> str:
     return f"this machine has no private root for nodes, so {literal} would be the machine's own: {advice}"
 
 
-def templates(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The templates of a WorkflowSpec, also the inline ones, with their paths."""
-    pending = [(f"spec.templates[{i}]", each) for i, each in enumerate(spec.get("templates") or [])]
-    if isinstance(spec.get("templateDefaults"), dict):
-        pending.append(("spec.templateDefaults", spec["templateDefaults"]))
-    while pending:
-        path, template = pending.pop(0)
-        if not isinstance(template, dict):
-            continue
-        yield path, template
-        for i, task in enumerate((template.get("dag") or {}).get("tasks") or []):
-            if isinstance(task, dict) and isinstance(task.get("inline"), dict):
-                pending.append((f"{path}.dag.tasks[{i}].inline", task["inline"]))
-        for i, group in enumerate(template.get("steps") or []):
-            for j, step in enumerate(group if isinstance(group, list) else []):
-                if isinstance(step, dict) and isinstance(step.get("inline"), dict):
-                    pending.append((f"{path}.steps[{i}][{j}].inline", step["inline"]))
-
-
-def containers(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The containers of a template: (field, container)."""
-    for field in ("container", "script"):
-        if isinstance(template.get(field), dict):
-            yield field, template[field]
-    for i, each in enumerate((template.get("containerSet") or {}).get("containers") or []):
-        if isinstance(each, dict):
-            yield f"containerSet.containers[{i}]", each
-
-
 def _declared(template: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(literal path, the tag that stands for it) of a template's artifacts, output files and volumes."""
     for side in ("inputs", "outputs"):
@@ -114,7 +86,7 @@ def _declared(template: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if path and "{{" not in path:
             yield path, f"outputs.parameters.{parameter.get('name')}.path"
     mounts: list[dict[str, Any]] = list((template.get("containerSet") or {}).get("volumeMounts") or [])
-    for _, container in containers(template):
+    for _, container in parts.containers(template):
         mounts += container.get("volumeMounts") or []
     for mount in mounts:
         if mount.get("mountPath"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from .. import parts
 from . import arguments, support, types
 from .controller import controller_message
 from .fault import Fault
@@ -38,32 +39,7 @@ def check(
         elif not faults:
             faults += Validation(workflow, workflow_templates or {}).run()
         faults += support.check(spec, secrets=secrets, grants=grants)
-        reference = (spec.get("workflowTemplateRef") or {}) if isinstance(spec.get("workflowTemplateRef"), dict) else {}
-        for name, found in _referred(spec, reference, workflow_templates or {}).items():
+        for name, found in parts.referred(spec, workflow_templates or {}).items():
             inner = found.get("spec") or {}
             faults += support.check(inner, path=f"workflowTemplates.{name}.spec", secrets=secrets, grants=grants)
     return faults
-
-
-def _referred(
-    spec: Mapping[str, Any], reference: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Mapping[str, Any]]:
-    """The WorkflowTemplates that a spec names, directly or through one another."""
-    found: dict[str, Mapping[str, Any]] = {}
-    waiting = [str(reference.get("name") or ""), *_references(spec)]
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in found:
-            found[name] = known[name]
-            waiting += _references(known[name].get("spec") or {})
-    return found
-
-
-def _references(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        here = value.get("templateRef")
-        own = [str(here.get("name") or "")] if isinstance(here, dict) else []
-        return own + [name for item in value.values() if isinstance(item, dict | list) for name in _references(item)]
-    if isinstance(value, list):
-        return [name for item in value if isinstance(item, dict | list) for name in _references(item)]
-    return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from .. import parts
 from ..language import LanguageError, durations
 from ..operate import pod
 from ..operate.loops import MAX_ITEMS
@@ -32,7 +33,7 @@ def check(
     known = {volume.get("name") for volume in _list(spec.get("volumes"))}
     defaults = _map(spec.get("templateDefaults"))
     yield from _retries(spec, path)
-    for name, template in _templates(spec, path):
+    for name, template in parts.templates(spec, path):
         yield from _template(template, name, known, secrets, grants)
         if template is not defaults:
             yield from _commands(template, defaults, name)
@@ -44,29 +45,6 @@ def _list(value: Any) -> list[Any]:
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _templates(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All templates with their paths, inline ones too."""
-    waiting = [(f"{path}.templates[{number}]", item) for number, item in enumerate(_list(spec.get("templates")))]
-    if isinstance(spec.get("templateDefaults"), dict):
-        waiting.append((f"{path}.templateDefaults", spec["templateDefaults"]))
-    while waiting:
-        name, template = waiting.pop(0)
-        yield name, template
-        for where, call in _calls(template, name):
-            if isinstance(call.get("inline"), dict):
-                waiting.append((f"{where}.inline", call["inline"]))
-
-
-def _calls(template: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The steps or tasks of a template with their paths."""
-    groups = template.get("steps")
-    for group, steps in enumerate(groups if isinstance(groups, list) else ()):
-        for number, step in enumerate(_list(steps)):
-            yield f"{path}.steps[{group}][{number}]", step
-    for number, task in enumerate(_list(_map(template.get("dag")).get("tasks"))):
-        yield f"{path}.dag.tasks[{number}]", task
 
 
 def _call(call: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -144,16 +122,12 @@ def _template(
     for side in ("inputs", "outputs"):
         for number, artifact in enumerate(_list(_map(template.get(side)).get("artifacts"))):
             yield from _artifact(artifact, f"{path}.{side}.artifacts[{number}]")
-    for where, step in _calls(template, path):
+    for where, step in parts.calls(template, path):
         yield from _call(step, where)
     known = volumes | {volume.get("name") for volume in _list(template.get("volumes"))}
-    for kind in ("container", "script"):
-        if isinstance(template.get(kind), dict):
-            yield from _container(template[kind], f"{path}.{kind}", known, secrets)
-    inside = _map(template.get("containerSet"))
-    for number, container in enumerate(_list(inside.get("containers"))):
-        yield from _container(container, f"{path}.containerSet.containers[{number}]", known, secrets)
-    if inside.get("retryStrategy") is not None:
+    for where, container in parts.containers(template):
+        yield from _container(container, f"{path}.{where}", known, secrets)
+    if _map(template.get("containerSet")).get("retryStrategy") is not None:
         yield Fault(
             path=f"{path}.containerSet.retryStrategy",
             message="cannot run here: containers of a set are started once; use the template's retryStrategy",
@@ -185,15 +159,10 @@ def _annotations(template: Mapping[str, Any], path: str) -> Iterator[Fault]:
 
 def _commands(template: Mapping[str, Any], defaults: Mapping[str, Any], path: str) -> Iterator[Fault]:
     """A program has to be named: what an image would start by itself is not known here."""
-    inside = _list(_map(template.get("containerSet")).get("containers"))
-    found = [(f"{path}.containerSet.containers[{number}]", container) for number, container in enumerate(inside)]
-    for kind in ("container", "script"):
-        if isinstance(template.get(kind), dict):
-            found.append((f"{path}.{kind}", {**_map(defaults.get(kind)), **template[kind]}))
-    for where, container in found:
-        if not container.get("command"):
+    for where, container in parts.containers(template):
+        if not {**_map(defaults.get(where)), **container}.get("command"):
             yield Fault(
-                path=f"{where}.command",
+                path=f"{path}.{where}.command",
                 message="cannot run here: what the image would start by itself is not known; give the command",
             )
 
