@@ -60,11 +60,10 @@ class Visit:
         try:
             seen = self.scope(name, task)
             seen.params[f"tasks.{name}.status"] = node["phase"]
-            if not hooks.lifecycle(self.op, seen, task, node, self.where, self.options, name):
+            owner = hooks.Owner(self.op, seen, task, node, self.where, self.options)
+            if not hooks.lifecycle(owner):
                 return None
-            if not completed(node):
-                return True
-            return hooks.on_exit(self.op, seen, task, node, self.where, self.options, name)
+            return hooks.on_exit(owner) if completed(node) else True
         except LanguageError as error:
             self.board.mark(node["id"], "Error", str(error))
         except NodeError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, expressions, tags
@@ -42,102 +42,90 @@ def _holder(hook: Mapping[str, Any]) -> dict[str, Any]:
     return {k: hook[k] for k in ("template", "templateRef") if hook.get(k)}
 
 
-def lifecycle(
-    op: Operation,
-    scope: Scope,
-    step: Mapping[str, Any],
-    parent: Mapping[str, Any],
-    where: str,
-    options: Options,
-    name: str,
-) -> bool:
+@dataclass(frozen=True)
+class Owner:
+    """A step or task that has hooks, and its node. `where` is the scope in which its templates are looked up."""
+
+    op: Operation
+    scope: Scope  # also takes in what the node gave out
+    step: Mapping[str, Any]
+    node: Mapping[str, Any]
+    where: str
+    options: Options
+
+
+def lifecycle(owner: Owner) -> bool:
     """Run the hooks of a node whose expressions hold; whether all that were run have ended.
 
     Raises LanguageError for an expression that fails, NodeError for a hook that cannot run.
     """
     done = True
-    for hook_name, hook in sorted((step.get("hooks") or {}).items()):
-        if hook_name == "exit":
+    for name, hook in sorted((owner.step.get("hooks") or {}).items()):
+        node_name = f"{owner.node['name']}.hooks.{name}"
+        node = owner.op.board.named(node_name)
+        if name == "exit" or is_final(node) or (node is None and not _holds(owner, hook.get("expression", ""))):
             continue
-        node_name = f"{parent['name']}.hooks.{hook_name}"
-        node = op.board.named(node_name)
-        if node is not None and is_final(node):
-            continue
-        if node is None:
-            env = expressions.environment(scope.with_globals(op.params))
-            if not expressions.evaluate_bool(hook.get("expression", ""), env):
-                continue
         arguments = hook.get("arguments") or {}
-        outputs = (last_attempt(op.board, parent) or parent).get("outputs")
+        outputs = _outputs(owner)
         if _given(hook) and outputs is not None:
-            arguments = _arguments(op, scope, arguments, f"{options.word}.{name}", outputs)
-        made = _run(op, node_name, hook, where, arguments, replace(options, flag=_HOOKED, word="steps"), parent)
-        done = done and made is not None and is_final(made)
+            arguments = _arguments(owner, arguments, outputs)
+        made = _run(owner, node_name, hook, arguments, replace(owner.options, flag=_HOOKED, word="steps"))
+        done = done and is_final(made)
     return done
 
 
-def on_exit(
-    op: Operation,
-    scope: Scope,
-    step: Mapping[str, Any],
-    parent: Mapping[str, Any],
-    where: str,
-    options: Options,
-    name: str,
-) -> bool:
+def on_exit(owner: Owner) -> bool:
     """Run the exit handler of a node that has ended; whether it has ended too (or there is none to run).
 
     Raises LanguageError for an expression that fails, NodeError for a handler that cannot run.
     """
-    hook = exit_hook(op.spec, step)
-    if hook is None or not op.may_run(True):
+    hook = exit_hook(owner.op.spec, owner.step)
+    if hook is None or not owner.op.may_run(True):
         return True
-    node_name = f"{parent['name']}.onExit"
-    node = op.board.named(node_name)
-    if node is not None and is_final(node):
+    node_name = f"{owner.node['name']}.onExit"
+    node = owner.op.board.named(node_name)
+    if is_final(node) or (node is None and hook.get("expression") and not _holds(owner, hook["expression"])):
         return True
-    if node is None and hook.get("expression"):
-        env = expressions.environment(scope.with_globals(op.params))
-        if not expressions.evaluate_bool(hook["expression"], env):
-            return True
     arguments = hook.get("arguments") or {}
     if _given(hook):
-        outputs = (last_attempt(op.board, parent) or parent).get("outputs")
-        arguments = _arguments(op, scope, arguments, f"{options.word}.{name}", outputs)
-    options = replace(options, flag=_HOOKED, on_exit=True, word="steps")
-    made = _run(op, node_name, hook, where, arguments, options, parent)
-    return made is not None and is_final(made)
+        arguments = _arguments(owner, arguments, _outputs(owner))
+    options = replace(owner.options, flag=_HOOKED, on_exit=True, word="steps")
+    return is_final(_run(owner, node_name, hook, arguments, options))
+
+
+def _holds(owner: Owner, expression: str) -> bool:
+    env = expressions.environment(owner.scope.with_globals(owner.op.params))
+    return expressions.evaluate_bool(expression, env)
+
+
+def _outputs(owner: Owner) -> Mapping[str, Any] | None:
+    """What the node, or its last attempt, gave out."""
+    found: Mapping[str, Any] | None = (last_attempt(owner.op.board, owner.node) or owner.node).get("outputs")
+    return found
 
 
 def _run(
-    op: Operation,
-    node_name: str,
-    hook: Mapping[str, Any],
-    where: str,
-    arguments: Mapping[str, Any],
-    options: Options,
-    parent: Mapping[str, Any],
+    owner: Owner, node_name: str, hook: Mapping[str, Any], arguments: Mapping[str, Any], options: Options
 ) -> dict[str, Any] | None:
+    board = owner.op.board
     try:
-        made = op.execute(node_name, _holder(hook), where, arguments, options)
+        return owner.op.execute(node_name, _holder(hook), owner.where, arguments, options)
     except Blocked:
         return None
     finally:
-        if op.board.named(node_name) is not None:
-            op.board.add_child(parent["id"], op.board.id(node_name))
-    return made
+        if board.named(node_name) is not None:
+            board.add_child(owner.node["id"], board.id(node_name))
 
 
-def _arguments(
-    op: Operation, scope: Scope, arguments: Mapping[str, Any], prefix: str, outputs: Mapping[str, Any] | None
-) -> Mapping[str, Any]:
+def _arguments(owner: Owner, arguments: Mapping[str, Any], outputs: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """A hook's arguments with what the node gave out put in; an exit code is not among it, as in Argo."""
+    scope, prefix = owner.scope, f"{owner.options.word}.{owner.step['name']}"
     for parameter in (outputs or {}).get("parameters") or ():
         scope.params[f"{prefix}.outputs.parameters.{parameter['name']}"] = parameter.get("value", "")
     for artifact in (outputs or {}).get("artifacts") or ():
         scope.artifacts[f"{prefix}.outputs.artifacts.{artifact['name']}"] = artifact
     marked = scope.mark_absent(arguments)
-    text = tags.replace(json.dumps(marked, ensure_ascii=False), scope.with_globals(op.params))
+    text = tags.replace(json.dumps(marked, ensure_ascii=False), scope.with_globals(owner.op.params))
     resolved = json.loads(text)
     if resolved.get("artifacts"):
         resolved["artifacts"] = resolve_artifacts(scope, resolved["artifacts"], "unable to resolve references: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -266,13 +267,11 @@ class _Visit:
         if not hooks.has_any(step):
             return is_final(node)
         self.scope.params[f"steps.{node['displayName']}.status"] = node["phase"]
-        name = step["name"]
-        if not hooks.lifecycle(self.op, self.scope, step, node, self.where, self.options, name):
+        owner = hooks.Owner(self.op, self.scope, step, node, self.where, self.options)
+        if not hooks.lifecycle(owner):
             return False
         node = self.op.board.nodes[node["id"]]
-        if not completed(node):
-            return is_final(node)
-        return hooks.on_exit(self.op, self.scope, step, node, self.where, self.options, name)
+        return hooks.on_exit(replace(owner, node=node)) if completed(node) else is_final(node)
 
 
 def _index(part: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Any]]:
