@@ -25,6 +25,7 @@ KINDS = ("Workflow", *TEMPLATES, "CronWorkflow")
 _ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
 _UNRESOLVED = re.compile(r"failed to resolve (\{\{.+?\}\})")
 _MOUNT = re.compile(r"\.volumeMounts\[\d+\]\.name$")  # a volume that is not there: no engine can mount it
+_CALLERS = "a workflow that refers to the template has to have it"
 _UNSUPPORTED, _IGNORED = "cannot run here: ", "ignored: "
 _MODULES = "orchestra/"  # images that a server makes of its modules
 
@@ -182,7 +183,7 @@ def _workflow(
         if may_lack_entrypoint and fault.message == "spec.entrypoint is required":
             continue
         target, path = _place(document, fault.path, files, base)
-        yield target.finding(path, *_severity(fault), fault.by)
+        yield target.finding(path, *_severity(fault, of_template=target.kind in TEMPLATES), fault.by)
     if not any(fault.by == "api-server" for fault in faults):
         yield from _images(document, workflow, images, base)
 
@@ -198,7 +199,7 @@ def _place(document: Document, path: str, files: _Files, base: str) -> tuple[Doc
     return document, path
 
 
-def _severity(fault: validate.Fault) -> tuple[str, str]:
+def _severity(fault: validate.Fault, *, of_template: bool) -> tuple[str, str]:
     if fault.by != "engine":
         return ERROR, fault.message
     if fault.kind == "ignored":
@@ -206,7 +207,7 @@ def _severity(fault: validate.Fault) -> tuple[str, str]:
     if fault.message.startswith(_UNSUPPORTED):
         return WARNING, f"runs on Argo only: {fault.message.removeprefix(_UNSUPPORTED)}"
     if _MOUNT.search(fault.path):
-        return ERROR, fault.message
+        return (WARNING, f"{fault.message}; {_CALLERS}") if of_template else (ERROR, fault.message)
     return WARNING, f"for the local engine: {fault.message}"
 
 

@@ -41,5 +41,6 @@ def check(
         faults += support.check(spec, secrets=secrets, grants=grants)
         for name, found in parts.referred(spec, workflow_templates or {}).items():
             inner = found.get("spec") or {}
-            faults += support.check(inner, path=f"workflowTemplates.{name}.spec", secrets=secrets, grants=grants)
+            where, volumes = f"workflowTemplates.{name}.spec", support.declared_volumes(spec)
+            faults += support.check(inner, path=where, secrets=secrets, grants=grants, volumes=volumes)
     return faults

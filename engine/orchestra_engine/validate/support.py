@@ -24,19 +24,30 @@ _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 
 
 def check(
-    spec: Mapping[str, Any], *, path: str = "spec", secrets: Collection[str] = (), grants: Collection[str] = ()
+    spec: Mapping[str, Any],
+    *,
+    path: str = "spec",
+    secrets: Collection[str] = (),
+    grants: Collection[str] = (),
+    volumes: Collection[str] = (),
 ) -> Iterator[Fault]:
-    """Go through a Workflow's spec (or a WorkflowTemplate's)."""
+    """Go through a Workflow's spec (or a WorkflowTemplate's); `volumes` are there beside the spec's own."""
     yield from _table(spec, fields.SPEC, path)
     yield from _volumes(spec.get("volumes"), f"{path}.volumes")
     yield from _handed(spec, path)
-    known = {volume.get("name") for volume in _list(spec.get("volumes"))}
+    known = {*volumes, *declared_volumes(spec)}
     defaults = _map(spec.get("templateDefaults"))
     yield from _retries(spec, path)
     for name, template in parts.templates(spec, path):
         yield from _template(template, name, known, secrets, grants)
         if template is not defaults:
             yield from _commands(template, defaults, name)
+
+
+def declared_volumes(spec: Mapping[str, Any]) -> set[str]:
+    """The names of the volumes of a spec, with those that are claimed for it."""
+    claimed = [_map(claim.get("metadata")) for claim in _list(spec.get("volumeClaimTemplates"))]
+    return {str(volume.get("name")) for volume in [*_list(spec.get("volumes")), *claimed]}
 
 
 def _list(value: Any) -> list[Any]:
@@ -107,7 +118,7 @@ def _volumes(volumes: Any, path: str) -> Iterator[Fault]:
 
 
 def _template(
-    template: Mapping[str, Any], path: str, volumes: set[Any], secrets: Collection[str], grants: Collection[str]
+    template: Mapping[str, Any], path: str, volumes: set[str], secrets: Collection[str], grants: Collection[str]
 ) -> Iterator[Fault]:
     yield from _table(template, fields.TEMPLATE, path)
     yield from _volumes(template.get("volumes"), f"{path}.volumes")
@@ -124,7 +135,7 @@ def _template(
             yield from _artifact(artifact, f"{path}.{side}.artifacts[{number}]")
     for where, step in parts.calls(template, path):
         yield from _call(step, where)
-    known = volumes | {volume.get("name") for volume in _list(template.get("volumes"))}
+    known = volumes | declared_volumes(template)
     for where, container in parts.containers(template):
         yield from _container(container, f"{path}.{where}", known, secrets)
     if _map(template.get("containerSet")).get("retryStrategy") is not None:
@@ -189,7 +200,7 @@ def _artifact(artifact: Mapping[str, Any], path: str) -> Iterator[Fault]:
         yield _ignored(f"{path}.artifactGC", fields.SPEC["artifactGC"].why)
 
 
-def _container(container: Mapping[str, Any], path: str, volumes: set[Any], secrets: Collection[str]) -> Iterator[Fault]:
+def _container(container: Mapping[str, Any], path: str, volumes: set[str], secrets: Collection[str]) -> Iterator[Fault]:
     yield from _table(container, fields.CONTAINER, path)
     if _map(container.get("securityContext")).get("privileged"):
         yield Fault(

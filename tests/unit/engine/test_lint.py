@@ -111,6 +111,22 @@ def test_a_volume_that_is_not_there_is_an_error() -> None:
     assert finding.severity == "error"
 
 
+def test_a_claimed_volume_is_there_for_its_mounts() -> None:
+    claim = "  volumeClaimTemplates: [{metadata: {name: v}, spec: {accessModes: [ReadWriteOnce]}}]\n  entrypoint"
+    text = GOOD.replace("image: busybox", "image: busybox\n      volumeMounts: [{name: v, mountPath: /v}]")
+    finding = only(text.replace("  entrypoint", claim))
+    assert (finding.severity, finding.field) == ("warning", "spec.volumeClaimTemplates")
+
+
+def test_templates_may_mount_volumes_of_the_workflows_that_refer_to_them() -> None:
+    mounting = TEMPLATE.replace("image: busybox", "image: busybox, volumeMounts: [{name: v, mountPath: /v}]")
+    alone = only(mounting)
+    assert (alone.severity, alone.field) == ("warning", "spec.templates[0].container.volumeMounts[0].name")
+    assert "a workflow that refers to the template has to have it" in alone.message
+    user = USER.replace("  entrypoint", "  volumes: [{name: v, emptyDir: {}}]\n  entrypoint")
+    assert [one.field for one in lint({"u.yaml": user, "t.yaml": mounting}) if one.file == "u.yaml"] == []
+
+
 def test_arguments_of_the_workflow_need_no_value() -> None:
     argument = "  arguments: {parameters: [{name: a}, {name: b, enum: [one, two]}], artifacts: [{name: c}]}\n"
     text = GOOD.replace("  entrypoint", argument + "  entrypoint")
