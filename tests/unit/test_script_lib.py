@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +101,30 @@ def test_an_old_python_can_read_what_script_environment_says_to_it() -> None:
     source = (ROOT / "script" / "environment").read_text()
     compile(source, "script/environment", "exec", flags=0, dont_inherit=True)
     assert not re.search(r":=|\bmatch \w+:|^from __future__ import annotations|-> ", source, re.MULTILINE)
+
+
+def test_what_another_caller_installs_for_development_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = SourceFileLoader("environment", str(ROOT / "script" / "environment"))
+    environment: Any = module_from_spec(spec_from_loader("environment", script) or pytest.fail("no script"))
+    script.exec_module(environment)
+    installed: list[list[str]] = []
+
+    @contextlib.contextmanager
+    def after_another() -> Iterator[None]:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "python").symlink_to(sys.executable)
+        (tmp_path / "bin" / "pytest").touch()
+        yield
+
+    monkeypatch.setattr(sys, "argv", ["script/environment", "--no-dev"])
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setattr(environment, "PYTHON", tmp_path / "bin" / "python")
+    monkeypatch.setattr(environment, "alone", after_another)
+    monkeypatch.setattr(environment, "install", lambda locks: installed.append([path.name for path in locks]))
+    environment.main()
+    assert installed == [["requirements.txt", "requirements-dev.txt"]]
 
 
 def test_the_locks_name_no_host_and_pin_everything_with_hashes() -> None:
