@@ -37,7 +37,8 @@ class Nodes:
     keep_scratch: bool
     most: int  # nodes at a time
     cgroup: str = ""  # a delegated cgroup v2 that has been divided
-    _queue: dict[Path, None] = field(default_factory=dict, init=False)  # in order
+    _queue: dict[Path, tuple[Record, Pod]] = field(default_factory=dict, init=False)  # in order
+    _unstarted: list[tuple[str, PodStatus]] = field(default_factory=list, init=False)  # what could not be started
     _busy: set[Path] = field(default_factory=set, init=False)
 
     def bring(self, record: Record, pods: Iterable[Pod]) -> list[PodStatus]:
@@ -56,8 +57,8 @@ class Nodes:
                 known = self._known(folder, pod.node_id)
                 if known is not None:
                     seen.append(known)
-                elif folder not in self._busy and folder not in self._queue:
-                    seen += self._queue_up(record, pod, folder)
+                elif folder not in self._busy:
+                    self._queue.setdefault(folder, (record, pod))
             self._start_queued()
         return seen
 
@@ -74,20 +75,9 @@ class Nodes:
             return PodStatus(node_id=node_id, phase="Running", started_at=(folder / "started").stat().st_mtime)
         return self._read(folder, node_id)
 
-    def _queue_up(self, record: Record, pod: Pod, folder: Path) -> list[PodStatus]:
-        try:
-            self._prepare(record, pod, folder)
-        except UnknownImage as error:
-            return [self._never(folder, PodStatus(node_id=pod.node_id, phase="Error", message=str(error)))]
-        except OSError as error:
-            message = f"the node could not be started: {error}"
-            return [self._never(folder, PodStatus(node_id=pod.node_id, phase="Error", message=message))]
-        self._queue[folder] = None
-        return []
-
     def _prepare(self, record: Record, pod: Pod, folder: Path) -> None:
         """Write what the shim has to know. Raises UnknownImage, OSError."""
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         images = {each.image: self.images.resolve(each.image) for each in pod.containers}
         task = Task(
             pod=asdict(pod),
@@ -111,7 +101,15 @@ class Nodes:
     def _start_queued(self) -> None:
         while self._queue and len(self._busy) < self.most:
             folder = next(iter(self._queue))
-            del self._queue[folder]
+            record, pod = self._queue.pop(folder)
+            try:
+                self._prepare(record, pod, folder)
+            except (UnknownImage, OSError) as error:
+                message = f"the node could not be started: {error}" if isinstance(error, OSError) else str(error)
+                failed = self._never(folder, PodStatus(node_id=pod.node_id, phase="Error", message=message))
+                self._unstarted.append((folder.parent.parent.name, failed))
+                self.loop.wake()
+                continue
             self._busy.add(folder)
             self.loop.start(folder)
 
@@ -125,13 +123,16 @@ class Nodes:
                 if not (folder / "kill").exists():
                     self.loop.kill(folder, reason=each.reason, grace=each.grace_seconds)
                 continue
-            ended = PodStatus(node_id=each.node_id, phase="Failed", message=each.reason, killed=each.reason)
-            seen.append(self._never(folder, ended))
+            ended = PodStatus(
+                node_id=each.node_id, phase="Failed", message=each.reason, killed=each.reason, finished_at=time.time()
+            )
+            # Without its folder nobody can start it, and only who has the root's highest claim makes folders.
+            seen.append(self._never(folder, ended) if folder.exists() else ended)
         return seen
 
     def abandon(self, workflow: Path) -> None:
         """End whatever runs below a workflow's folder that is not there any more."""
-        self._queue = {folder: None for folder in self._queue if workflow not in folder.parents}
+        self._queue = {folder: each for folder, each in self._queue.items() if workflow not in folder.parents}
         for folder in self._busy:
             if workflow in folder.parents:
                 self.loop.terminate(folder)
@@ -140,7 +141,7 @@ class Nodes:
         """End a node that was not started, so that nobody can start it any more."""
         status = replace(status, finished_at=time.time())
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
             if not shim.claim(folder):
                 return self._read(folder, status.node_id)
             write_atomically(folder / "exit.json", json.dumps(asdict(status)).encode(), sync=False)
@@ -161,6 +162,8 @@ class Nodes:
             yield name, self._read(event.folder, node_id)
         with self.store.fenced():
             self._start_queued()
+        unstarted, self._unstarted = self._unstarted, []
+        yield from unstarted
 
     def _read(self, folder: Path, node_id: str) -> PodStatus:
         """How a node ended that does not run any more."""
@@ -194,6 +197,12 @@ def end_leftovers(scratch: Path) -> None:
             with contextlib.suppress(OSError):
                 if mark in b"\0" + Path(entry.path, "environ").read_bytes():
                     os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _make(folder: Path) -> None:
+    """Make a node's folder; not that of its workflow, which somebody may have removed. Raises OSError."""
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
 
 
 def _texts(paths: Iterable[Any]) -> list[str]:

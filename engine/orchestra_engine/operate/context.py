@@ -104,13 +104,26 @@ class Board:
         self.status["orchestra"] = self.private
         self.owned: dict[str, None] = {}
         self.dirty: set[str] = set()
-        self.start: list[Pod] = []
+        self._starts: dict[str, Pod] = {}
         self.kill: list[Kill] = []
         self.wake: float | None = None
         self.writes: list[dict[str, Any]] = []
         self.unsettled = False
         self.ids: dict[str, str] = {}  # of the names that this call has met
         self.grown: dict[str, set[str]] = {}  # whose list of children is this call's own copy → the latest of them
+
+    @property
+    def start(self) -> list[Pod]:
+        """The pods that this call asks for, in order."""
+        return list(self._starts.values())
+
+    def begin(self, pod: Pod) -> None:
+        """Ask for a pod to be started."""
+        self._starts[pod.node_id] = pod
+
+    def withdraw(self, ident: str) -> bool:
+        """Do not ask for a pod after all; False if an earlier call has asked for it."""
+        return self._starts.pop(ident, None) is not None
 
     def section(self, name: str) -> dict[str, Any]:
         """A dictionary of the private part, made when it is first needed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestra_engine.operate import suspend
-from orchestra_engine.pod import Kill
+from orchestra_engine.operate import observe, suspend
+from orchestra_engine.pod import Kill, PodStatus
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
@@ -26,12 +26,19 @@ def in_exit_handler(op: Operation, node: Mapping[str, Any]) -> bool:
 
 
 def kill(op: Operation, ident: str, reason: str) -> None:
-    """Ask for the end of a pod, once; the node becomes final when the pod is dead."""
+    """Ask for the end of a pod, once; the node becomes final when the pod is dead.
+
+    One that this very call wanted to start is final at once, and nobody is told of it.
+    """
     live = op.board.section("live")
     entry = live[ident]
-    if "k" not in entry:
-        live[ident] = {**entry, "k": reason}
-        op.board.kill.append(Kill(node_id=ident, reason=reason, grace_seconds=grace(op, entry)))
+    if "k" in entry:
+        return
+    if op.board.withdraw(ident):
+        observe.apply(op, [PodStatus(node_id=ident, phase="Failed", killed=reason, finished_at=op.now)])
+        return
+    live[ident] = {**entry, "k": reason}
+    op.board.kill.append(Kill(node_id=ident, reason=reason, grace_seconds=grace(op, entry)))
 
 
 def grace(op: Operation, entry: Mapping[str, Any]) -> float:

@@ -124,8 +124,8 @@ def _conclude(op: Operation, node: Mapping[str, Any], phase: str, handler: Mappi
 
 def finish(op: Operation, phase: str, message: str) -> None:
     """End the workflow; while a pod still runs it is killed first, and the end is only said when it is dead."""
+    deadlines.end_all(op, "the workflow has ended")
     if op.board.section("live"):
-        deadlines.end_all(op, "the workflow has ended")
         op.board.private["ending"] = [phase, message]
         return
     finish_now(op.board, phase, message)

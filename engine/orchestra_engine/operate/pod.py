@@ -100,7 +100,7 @@ def start(op: Operation, work: Work, node: dict[str, Any]) -> None:
     if pod.grace_seconds != _GRACE_SECONDS:
         entry["g"] = pod.grace_seconds
     op.board.section("live")[node["id"]] = entry
-    op.board.start.append(pod)
+    op.board.begin(pod)
 
 
 def _until(op: Operation, template: Mapping[str, Any]) -> list[float]:

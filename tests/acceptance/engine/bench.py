@@ -43,6 +43,7 @@ class Bench:
     def __init__(self, root: Path, sandbox: str, *, claim: int = 1, **settings: Any) -> None:
         self.store = Store(root / "root", claim=claim)
         self.store.take()
+        self.store.folder("w").mkdir(exist_ok=True)
         self.loop = Loop()
         self.repository = root / "repository"
         self.record = Record(workflow={"metadata": {"name": "w"}})

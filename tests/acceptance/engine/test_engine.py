@@ -340,6 +340,21 @@ def test_a_disk_that_takes_no_status_for_a_while_loses_nothing(opened: Open, mon
     assert record.workflow["status"]["phase"] == "Succeeded"
 
 
+def test_nodes_that_never_started_leave_nothing_behind_when_the_workflow_is_stopped(opened: Open) -> None:
+    engine = opened(max_pods=2)
+    loop = {"name": "main", "steps": [[{"name": "a", "template": "t", "withSequence": {"count": "300"}}]]}
+    engine.submit(workflow("w", loop, shell("t", "sleep 600")))
+    follow(engine, "w", until=lambda status: sum(n["phase"] == "Running" for n in status["nodes"].values()) == 4)
+    engine.stop("w")
+    status = follow(engine, "w")
+    pods = [node for node in status["nodes"].values() if node["type"] == "Pod"]
+    assert [node["phase"] for node in pods] == ["Failed"] * 300
+    assert {node["message"] for node in pods} == {"workflow shutdown with strategy:  Stop"}
+    folders = list(engine.node_dir("w", "w").parent.iterdir())
+    assert len(folders) == 2
+    assert all((folder / "exit.json").exists() for folder in folders)
+
+
 def test_nothing_is_left_of_a_stopped_workflow(opened: Open) -> None:
     mark = f"mark-{os.getpid()}-{time.time_ns()}"
     text = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,10 +114,34 @@ def test_a_pod_killed_before_it_started_never_starts(make: Make, sandbox: str) -
     bench.kill("w-2")
     assert (bench.seen["w-2"].phase, bench.seen["w-2"].killed) == ("Failed", "enough")
     bench.kill("w-1")
-    bench.result("w-1")
-    bench.start(pod("w-2", args=["echo never"]))
+    bench.run(pod("w-3", args=["echo next"]))
     assert bench.seen["w-2"].killed == "enough"
-    assert not (bench.folder("w-2") / "log").exists()
+    assert not bench.folder("w-2").exists()
+
+
+def test_a_pod_killed_while_another_engine_may_still_start_it_never_starts(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.folder().mkdir(parents=True)
+    bench.kill()
+    bench.start(pod(args=["echo never"]))
+    assert bench.seen["w-1"].killed == "enough"
+    assert not (bench.folder() / "log").exists()
+
+
+def test_a_pod_that_cannot_be_prepared_ends_with_the_reason_and_those_behind_it_run(make: Make, sandbox: str) -> None:
+    bench = make(sandbox, most=1)
+    nowhere = pod("w-2", args=["true"], container={"image": "nowhere/no-image"})
+    bench.start(pod("w-1", args=["echo one"]), nowhere, pod("w-3", args=["echo three"]))
+    assert bench.result("w-3").phase == "Succeeded"
+    assert bench.result("w-2").phase == "Error"
+    assert "nowhere/no-image" in bench.seen["w-2"].message
+
+
+def test_a_node_does_not_bring_back_the_folder_of_a_workflow_that_was_removed(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    shutil.rmtree(bench.folder().parent.parent)
+    assert bench.run(pod(args=["true"])).phase == "Error"
+    assert not bench.folder().parent.parent.exists()
 
 
 def test_the_log_grows_while_the_program_runs(make: Make, sandbox: str) -> None:
