@@ -10,12 +10,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestra import arguments, doctor, lint, schema, screen
-from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, USAGE, guarded
+from orchestra import arguments, desk, doctor, lint, schema, screen
+from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, guarded
+from orchestra.options import AsJson, Server, Wait, connected, pairs
 from orchestra.workflow.commands import app as workflow_app
 
 if TYPE_CHECKING:
@@ -29,16 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Server = Annotated[
-    str | None,
-    typer.Option(
-        "--server", envvar="ORCHESTRA_SERVER", help="The server's address.", show_default="http://127.0.0.1:8000"
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ModuleName = Annotated[str, typer.Argument(metavar="MODULE", help="Name or number of a module.")]
 Execution = Annotated[int, typer.Argument(metavar="ID", help="Number of an execution.", min=1)]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.")]
 
 
 # --- modules -------------------------------------------------------------------------------------------------------
@@ -54,7 +47,7 @@ def register(
     """Register a module and build its environment."""
     from orchestra import waiting
 
-    with _client(server) as client:
+    with connected(server) as client:
         with screen.spinner(f"Fetching {target}") if not as_json else nullcontext():
             made = register_target(client, target, ref=ref, subdirectory=subdirectory)
         code = waiting.follow_builds(client, made, wait=wait, quiet=as_json)
@@ -75,7 +68,7 @@ def register_target(client: Client, target: str, *, ref: str = "", subdirectory:
     path = Path(target).expanduser()
     if not target or not path.exists():
         if "://" not in target and "@" not in target:
-            _refuse(f"{target!r} is neither a file or folder here nor a git URL.")
+            desk.fail(f"{target!r} is neither a file or folder here nor a git URL.")
         return client.register_git(target, ref=ref, subdirectory=subdirectory)
     if path.is_file():
         return client.register_upload(path)
@@ -87,7 +80,7 @@ def register_target(client: Client, target: str, *, ref: str = "", subdirectory:
 @app.command(name="list")
 def list_modules(server: Server = None, as_json: AsJson = False) -> None:
     """List the modules."""
-    with _client(server) as client:
+    with connected(server) as client:
         modules = client.modules()
     if as_json:
         screen.print_json(modules)
@@ -103,7 +96,7 @@ def list_modules(server: Server = None, as_json: AsJson = False) -> None:
 @app.command()
 def show(module: ModuleName, server: Server = None, as_json: AsJson = False) -> None:
     """Show a module: its versions, arguments and outputs."""
-    with _client(server) as client:
+    with connected(server) as client:
         found = client.module(module)
         versions = client.versions(module)
     if as_json:
@@ -136,7 +129,7 @@ def build(module: ModuleName, wait: Wait = True, server: Server = None, as_json:
     """Fetch a module's source anew and build it, showing the log; the version in use stays until that has passed."""
     from orchestra import waiting
 
-    with _client(server) as client:
+    with connected(server) as client:
         made = client.rebuild(module)
         number = (made["build"] or {}).get("execution")
         if number and wait and not as_json:
@@ -150,7 +143,7 @@ def build(module: ModuleName, wait: Wait = True, server: Server = None, as_json:
 @app.command()
 def remove(module: ModuleName, server: Server = None, as_json: AsJson = False) -> None:
     """Remove a module; its finished executions stay readable."""
-    with _client(server) as client:
+    with connected(server) as client:
         found = client.module(module)
         client.remove(found["id"])
     done = f"Removed {found['name']} (module {found['id']})."
@@ -177,12 +170,12 @@ def run(
 
     `orchestra run MODULE --help` lists them.
     """
-    with _client(server) as client:
+    with connected(server) as client:
         from orchestra import waiting
 
         if key is not None and not key.strip():
-            _refuse("--key is empty; without a key of its own each request is a run of its own.")
-        values = {**_pairs(arg or []), **_options(context.args)}
+            desk.fail("--key is empty; without a key of its own each request is a run of its own.")
+        values = {**pairs(arg, "--arg"), **_options(context.args)}
         made = client.run(module, start=start, stop=stop, arguments=values, version=version, idempotency_key=key)
         if not wait:
             waits = f" ({made['message']})" if made["message"] else ""
@@ -207,7 +200,7 @@ def executions(
     as_json: AsJson = False,
 ) -> None:
     """List executions, newest first."""
-    with _client(server) as client:
+    with connected(server) as client:
         found = client.executions(module=module, state=state and state.upper(), kind=kind, limit=limit)
     if as_json:
         screen.print_json(found)
@@ -230,7 +223,7 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Print the log of an execution."""
-    with _client(server) as client:
+    with connected(server) as client:
         from orchestra import waiting
 
         if as_json:
@@ -244,7 +237,7 @@ def logs(
 @app.command()
 def kill(execution: Execution, wait: Wait = True, server: Server = None, as_json: AsJson = False) -> None:
     """Cancel an execution; a second time without its exit handlers."""
-    with _client(server) as client:
+    with connected(server) as client:
         from orchestra import waiting
 
         now = client.cancel(execution)
@@ -256,7 +249,7 @@ def kill(execution: Execution, wait: Wait = True, server: Server = None, as_json
 @app.command()
 def retry(execution: Execution, wait: Wait = False, server: Server = None, as_json: AsJson = False) -> None:
     """Start a new attempt of an execution that failed, was cancelled or got lost."""
-    with _client(server) as client:
+    with connected(server) as client:
         from orchestra import waiting
 
         now = client.retry(execution)
@@ -284,7 +277,7 @@ def output(
     as_json: AsJson = False,
 ) -> None:
     """Fetch what an execution made."""
-    with _client(server) as client:
+    with connected(server) as client:
         if to == Path("-"):
             for piece in client.read_output(execution, name=name, everything=everything, original=original):
                 sys.stdout.buffer.write(piece)
@@ -305,17 +298,6 @@ app.add_typer(schema.app, name="schema")
 
 
 # --- within --------------------------------------------------------------------------------------------------------
-def _client(server: str | None) -> Client:
-    from orchestra.client import Client
-
-    return Client(server)
-
-
-def _refuse(text: str) -> NoReturn:
-    screen.note(text)
-    raise typer.Exit(USAGE)
-
-
 def _first_line(text: str | None, *, longest: int = 80) -> str:
     line = (text or "").strip().split("\n", 1)[0]
     return line if len(line) <= longest else line[: longest - 1] + "…"
@@ -326,17 +308,6 @@ def _file(declared: Json) -> str:
     return f"{declared['type']} {declared['filename']}"
 
 
-def _pairs(given: Sequence[str]) -> dict[str, str]:
-    """`name=value` texts as a mapping."""
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            _refuse(f"--arg {text}: it has to be NAME=VALUE.")
-        found[name] = value
-    return found
-
-
 def _options(words: Sequence[str]) -> dict[str, str]:
     """What typer does not know, `--name value` or `--name=value`: arguments of the module, checked by the server."""
     found: dict[str, str] = {}
@@ -344,11 +315,11 @@ def _options(words: Sequence[str]) -> dict[str, str]:
     while rest:
         word = rest.pop(0)
         if not word.startswith("--") or word == "--":
-            _refuse(f"{word}: not understood; an argument of the module is --name VALUE or --arg NAME=VALUE.")
+            desk.fail(f"{word}: not understood; an argument of the module is --name VALUE or --arg NAME=VALUE.")
         name, equals, value = word[2:].partition("=")
         if not equals:
             if not rest or rest[0].startswith("--"):
-                _refuse(f"{word}: its value is missing; one that begins with -- is given as {word}=VALUE.")
+                desk.fail(f"{word}: its value is missing; one that begins with -- is given as {word}=VALUE.")
             value = rest.pop(0)
         found[name] = value
     return found

@@ -31,10 +31,9 @@ def guarded(work: Callable[[], Any]) -> int:
 
 def _code_of(error: Exception) -> int:
     from orchestra import errors
-    from orchestra.waiting import Left
 
     match error:
-        case Left():
+        case errors.Left():
             screen.note(str(error))
             return INTERRUPTED
         case errors.Unreachable():

@@ -1,4 +1,4 @@
-"""What can go wrong between this client and the server, each with a sentence for people."""
+"""What can go wrong between user, client and server, each with a sentence for people."""
 
 from __future__ import annotations
 
@@ -60,6 +60,10 @@ class Forbidden(OrchestraError):
 
 class ServerFault(OrchestraError):
     """The server could not do it just now (429, 5xx), or answered what is no answer of Orchestra."""
+
+
+class Left(Exception):
+    """The user went away and left the execution running."""
 
 
 BY_STATUS: dict[int, type[OrchestraError]] = {

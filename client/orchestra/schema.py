@@ -10,6 +10,7 @@ import typer
 
 from orchestra import desk, screen
 from orchestra.endings import OK, UNSUCCESSFUL
+from orchestra.options import AsJson, Server, Wait, connected, pairs
 
 if TYPE_CHECKING:
     from orchestra.client import Client, Json
@@ -20,18 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Server = Annotated[
-    str | None,
-    typer.Option(
-        "--server", envvar="ORCHESTRA_SERVER", help="The server's address.", show_default="http://127.0.0.1:8000"
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a schema.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Value of an input.")
 ]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it has ended.")]
 
 
 @app.command()
@@ -49,7 +42,7 @@ def add(
     text = read(file)
     side = inputs or (Path(file).with_suffix(".inputs.json") if file != desk.STDIN else None)
     more = _inputs(side) if side is not None and (inputs or side.exists()) else None
-    with _client(server) as client:
+    with connected(server) as client:
         saved = client.add_schema(text, name=name, inputs=more)
     if as_json:
         screen.print_json(saved)
@@ -62,7 +55,7 @@ def add(
 @app.command(name="list")
 def list_schemas(server: Server = None, as_json: AsJson = False) -> None:
     """List the schemas."""
-    with _client(server) as client:
+    with connected(server) as client:
         found = client.schemas()
     if as_json:
         screen.print_json(found)
@@ -80,7 +73,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a schema: its inputs, outputs and what runs on one engine only."""
-    with _client(server) as client:
+    with connected(server) as client:
         found = client.schema(name, version=version)
     if as_json:
         screen.print_json(found)
@@ -111,7 +104,7 @@ def show(
 @app.command()
 def remove(name: Name, server: Server = None) -> None:
     """Take a schema off the server; what was made from it stays readable."""
-    with _client(server) as client:
+    with connected(server) as client:
         client.remove_schema(name)
     print(f"{name} is removed.")
 
@@ -126,9 +119,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a schema on the server. Exit code 0 only if it succeeded."""
-    from orchestra.workflow.commands import pairs
-
-    with _client(server) as client:
+    with connected(server) as client:
         made = client.run_schema(name, arguments=pairs(parameter), version=version)
         code = finish(client, made, what=name, wait=wait, as_json=as_json)
     raise typer.Exit(code)
@@ -137,7 +128,7 @@ def run(
 def run_sent(server: str, file: str, arguments: dict[str, str]) -> int:
     """Send a manifest to a server to be run once, and stay with it; the command's exit code."""
     text = read(file)
-    with _client(server) as client:
+    with connected(server) as client:
         made = client.send_manifest(text, arguments=arguments)
         return finish(client, made, what=desk.shown_name(file), wait=True, as_json=False)
 
@@ -187,9 +178,3 @@ def _inputs(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         desk.fail(f"{path} is not an object with a JSON Schema for each input.")
     return found
-
-
-def _client(server: str | None) -> Client:
-    from orchestra.client import Client
-
-    return Client(server)

@@ -9,13 +9,9 @@ from enum import Enum
 from orchestra import screen
 from orchestra.client import Client, Json
 from orchestra.endings import OK, UNSUCCESSFUL
-from orchestra.errors import OrchestraError
+from orchestra.errors import Left, OrchestraError
 
 LAST_LINES = 20
-
-
-class Left(Exception):
-    """The user went away and left the execution running."""
 
 
 class Answer(Enum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ import typer
 
 from orchestra import desk, screen
 from orchestra.endings import OK, USAGE
+from orchestra.options import AsJson, pairs
 
 if TYPE_CHECKING:
     from orchestra.workflow.folder import Folder
@@ -58,7 +59,6 @@ Images = Annotated[
         "--images", metavar="FILE", envvar="ORCHESTRA_IMAGES", help="What images mean here (see docs/desk.md)."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 FOLDER = Path(".orchestra")
 
 
@@ -276,14 +276,3 @@ def _whose(folder: Path) -> str:
         return "Use a folder of your own with --folder."
     other = f"{folder} belongs to user {owner}, not to you ({os.getuid()}); use" if owner != os.getuid() else "Use"
     return f"{other} a folder of your own with --folder."
-
-
-def pairs(given: Sequence[str] | None) -> dict[str, str]:
-    """`name=value` texts as a mapping."""
-    found: dict[str, str] = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            desk.fail(f"-p {text}: it has to be NAME=VALUE.")
-        found[name] = value
-    return found

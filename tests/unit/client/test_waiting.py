@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from orchestra import waiting
+from orchestra import errors, waiting
 
 LOG = b"resolving\nmaking\n"
 
@@ -41,5 +41,5 @@ def test_ctrl_c_during_a_builds_log_asks_and_the_log_goes_on_where_it_was(
 
 
 def test_ctrl_c_without_a_terminal_leaves_the_build_and_says_how_to_end_it() -> None:
-    with pytest.raises(waiting.Left, match="orchestra kill 7"):
+    with pytest.raises(errors.Left, match="orchestra kill 7"):
         waiting.show_log_to_end(Interrupted(), 7, what="Building storms")  # type: ignore[arg-type]
