@@ -52,8 +52,8 @@ def resolve_image(name: str) -> dict[str, Any]:
     match = _NAME.fullmatch(name)
     if not match:
         raise UnknownImage(f"{name!r} is none of Orchestra's images ({BUILDER}, orchestra/module:<tree>-<environment>)")
-    environment = Environment.objects.filter(digest__startswith=match[2]).first()
-    version = Version.objects.filter(tree_digest__startswith=match[1]).first()
+    environment = Environment.objects.filter(digest__startswith=match[2]).defer("lock", "imports").first()
+    version = Version.objects.filter(tree_digest__startswith=match[1]).only("tree_digest").first()
     if environment is None or version is None:
         raise UnknownImage(f"the environment behind {name} is not known; rebuild the module")
     folder, tree = location(environment.digest), trees.location(version.tree_digest)
