@@ -18,12 +18,14 @@ from types import FrameType
 from orchestra import screen
 from orchestra.client import FINAL, Client
 from orchestra.errors import OrchestraError
+from orchestra.transport import DEFAULT_SERVER
 from orchestra.waiting import explain, show_catalog
 
 from script.lib import ROOT, processes, read_settings_file
 from script.lib.server import PORT, Refusal, Server, port_number, var_folder
 
 MODULE, SUBDIRECTORY = "storms", "modules/storms"
+NEEDED = (MODULE, "fetch")
 START, STOP = "2001-03-28T00:00:00", "2001-04-14T00:00:00"
 OPERATOR = "operator"
 AMDA_SECONDS = 30.0
@@ -86,10 +88,10 @@ def register(client: Client) -> None:
 
 
 def wait_for_builds(client: Client, server: Server, say: Callable[[str], None]) -> None:
-    """Come back when all modules are usable; raises `Failed` with the log's end if one cannot be built."""
+    """Come back when the modules it takes are usable; raises `Failed` with the log's end if one cannot be built."""
     while True:
         server.check()
-        modules = client.modules()
+        modules = [module for module in client.modules() if module["name"] in NEEDED]
         say(", ".join(f"{module['name']} {module['status']}" for module in modules))
         for module in modules:
             made = module["build"]
@@ -114,8 +116,8 @@ def predict(client: Client, server: Server, say: Callable[[str], None]) -> int:
     return number
 
 
-def demonstrate(server: Server) -> None:
-    """Everything between a server that is ready and the table."""
+def demonstrate(server: Server, *, stays: bool) -> None:
+    """Everything between a server that is ready and the table; then where to look, now or (not `stays`) later."""
     with Client(server.url) as client:
         with step(f"Registering {MODULE} from git ({SUBDIRECTORY} of this repository)"):
             register(client)
@@ -127,7 +129,11 @@ def demonstrate(server: Server) -> None:
             operator = make_operator()
         print(f"\nGeomagnetic storms that {MODULE} predicts from the solar wind alone:\n")
         show_catalog(client.catalog(execution))
-    _where_to_look(server.url, execution, operator)
+    if stays:
+        _where_to_look("Where to look", server.url, execution, operator)
+    else:
+        later = f"http://127.0.0.1:{os.environ.get('ORCHESTRA_PORT') or PORT}"
+        _where_to_look("Where to look once `script/server` runs", later, execution, operator)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -173,7 +179,7 @@ def _run(asked: argparse.Namespace, log: Path) -> int:
             # The server itself would let what runs go on, and a request may be under way when Ctrl-C comes.
             stack.callback(server.cancel_all, seconds=CANCEL_SECONDS)
             server.start()
-        demonstrate(server)
+        demonstrate(server, stays=not asked.exit)
         if asked.exit:
             return 0
         server.stop_on_signals()
@@ -183,16 +189,17 @@ def _run(asked: argparse.Namespace, log: Path) -> int:
         return 1 if event else 0
 
 
-def _where_to_look(url: str, execution: int, operator: str) -> None:
+def _where_to_look(title: str, url: str, execution: int, operator: str) -> None:
+    server = "" if url == DEFAULT_SERVER else f"ORCHESTRA_SERVER={url} "
     print(f"""
-Where to look
+{title}
   The file as AMDA gets it        {url}/tasks/{execution}/output
   The task in AMDA's contract     {url}/tasks/{execution}
   Everything about the run        {url}/api/v1/executions/{execution}
   Its log                         {url}/api/v1/executions/{execution}/log
   Its plot                        {url}/tasks/{execution}/output?name=storms.png
   Pages for operators             {url}/admin/  ({operator})
-  The command                     .venv/bin/orchestra --help""")
+  The command                     {server}.venv/bin/orchestra show {MODULE}""")
     sys.stdout.flush()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from script.lib import ROOT, checks, server
+from script.lib import ROOT, checks, demo, server
 
 
 def test_counts_are_those_of_the_report(tmp_path: Path) -> None:
@@ -95,6 +95,46 @@ def test_one_state_has_one_server(tmp_path: Path) -> None:
 def test_a_port_in_use_is_refused_and_a_free_one_is_found() -> None:
     with server.listen(0) as taken, pytest.raises(server.Refusal, match="is in use"):
         server.listen(taken.getsockname()[1])
+
+
+class Modules:
+    """A server with modules of these statuses, whose builds have all ended badly unless they are installed."""
+
+    def __init__(self, **statuses: str) -> None:
+        self._statuses = statuses
+
+    def check(self) -> None:
+        pass
+
+    def modules(self) -> list[dict[str, Any]]:
+        build = {"state": "FAILED", "execution": 1}
+        return [{"name": name, "status": status, "build": build} for name, status in self._statuses.items()]
+
+    def execution(self, number: int) -> dict[str, Any]:
+        return {"id": number, "state": "FAILED", "message": "", "nodes": [], "outputs": []}
+
+
+def test_the_demonstration_does_not_wait_for_modules_of_the_users_own() -> None:
+    there: Any = Modules(fetch="installed", storms="installed", mine="error")
+    said: list[str] = []
+    demo.wait_for_builds(there, there, said.append)
+    assert said == ["fetch installed, storms installed"]
+
+
+@pytest.mark.parametrize(
+    ("url", "command"),
+    [
+        ("http://127.0.0.1:8000", " .venv/bin/orchestra show storms"),
+        ("http://127.0.0.1:4711", " ORCHESTRA_SERVER=http://127.0.0.1:4711 .venv/bin/orchestra show storms"),
+    ],
+)
+def test_the_demonstration_names_the_server_that_the_command_has_to_ask(
+    capsys: pytest.CaptureFixture[str], url: str, command: str
+) -> None:
+    demo._where_to_look("Where to look", url, 3, "user operator")
+    told = capsys.readouterr().out
+    assert f"{url}/tasks/3/output" in told
+    assert told.rstrip().endswith(command)
 
 
 def test_an_old_python_can_read_what_script_environment_says_to_it() -> None:
