@@ -57,7 +57,7 @@ def examine(seen: Look, text: str, *, templates: Mapping[str, dict[str, Any]]) -
     """
     from orchestra_engine.lint import ERROR, lint
 
-    for one in lint({_NAME: text}, templates=templates):
+    for one in lint({_NAME: text}, templates=templates, named=False):
         if one.severity == ERROR:
             seen.faults.append(Fault(path=one.field, message=one.message, line=one.line, column=one.column))
         else:

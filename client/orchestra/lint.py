@@ -13,13 +13,15 @@ from orchestra.endings import OK, UNSUCCESSFUL
 if TYPE_CHECKING:
     from orchestra_engine.lint import Finding
 
+MOST_LINES = 200
+
 
 def lint(
     files: Annotated[list[str], typer.Argument(metavar="FILE|-…", help="Files or folders of manifests; - is stdin.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Errors only: no warnings, no notes.")] = False,
 ) -> None:
-    """Check manifests: Argo's types and rules are errors, what runs on Argo only is a warning.
+    """Check manifests: Argo's types and rules are errors, what runs on Argo only or fails when it runs is a warning.
 
     The files may refer to each other's WorkflowTemplates. Exit code 1 if there is an error.
     """
@@ -41,15 +43,26 @@ def lint(
     if as_json:
         screen.print_json({"files": list(sources), "findings": [asdict(one) for one in found], **_plurals(count)})
     else:
-        for one in found:
+        for one in _foremost(found):
             print(screen.shown(_line(one)))
+        if len(found) > MOST_LINES:
+            screen.note(f"… and {len(found) - MOST_LINES} more; --json tells all.")
         screen.note(_summary(len(sources), count))
     raise typer.Exit(UNSUCCESSFUL if count[linting.ERROR] else OK)
 
 
+def _foremost(found: list[Finding]) -> list[Finding]:
+    """As many findings as anybody reads, in their order: errors before warnings before notes."""
+    if len(found) <= MOST_LINES:
+        return found
+    order = ("error", "warning", "note")
+    worst = sorted(range(len(found)), key=lambda number: order.index(found[number].severity))
+    return [found[number] for number in sorted(worst[:MOST_LINES])]
+
+
 def _line(one: Finding) -> str:
     where = f" ({one.field})" if one.field and one.field not in one.message else ""
-    return f"{one.file}:{one.line}:{one.column}: {one.severity}: {' '.join(one.message.split())}{where}"
+    return f"{one.file}:{one.line}:{one.column}: {one.severity}: {one.message}{where}"
 
 
 def _plurals(count: dict[str, int]) -> dict[str, int]:

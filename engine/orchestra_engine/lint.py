@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestra_engine import parts, validate
 from orchestra_engine.images import ImageTable, UnknownImage
-from orchestra_engine.manifest import ManifestError, Marks, load_marked
+from orchestra_engine.manifest import ManifestError, Marks, load_marked, text_of
 from orchestra_engine.validate import types
 from orchestra_engine.validate.support import GRANT
 
@@ -23,10 +23,12 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
 KINDS = ("Workflow", *TEMPLATES, "CronWorkflow")
 _ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
-_UNRESOLVED = re.compile(r"failed to resolve (\{\{.+?\}\})")
+_TAG = re.compile(r"(?:failed to resolve|fails when it runs:) (\{\{.+?\}\})")
 _MOUNT = re.compile(r"\.volumeMounts\[\d+\]\.name$")  # a volume that is not there: no engine can mount it
 _CALLERS = "a workflow that refers to the template has to have it"
 _UNSUPPORTED, _IGNORED = "cannot run here: ", "ignored: "
+_MOST_CRON = 52  # characters of a CronWorkflow's name
+_WORDS = {"WorkflowTemplate": "workflow template", "ClusterWorkflowTemplate": "cluster workflow template"}
 _MODULES = "orchestra/"  # images that a server makes of its modules
 
 
@@ -34,8 +36,8 @@ _MODULES = "orchestra/"  # images that a server makes of its modules
 class Finding:
     """One thing that is to be said of a file. Lines and columns count from 1; `field` is the path of the value.
 
-    `severity` is `error` (refused wherever it runs), `warning` (runs on Argo only) or `note` (a field that the local
-    engine ignores); `by` is who says it: reader, api-server, controller or engine.
+    `severity` is `error` (refused wherever it runs), `warning` (runs on Argo only, or fails when it runs) or `note` (a
+    field that the local engine ignores); `by` is who says it: reader, api-server, controller or engine.
     """
 
     file: str
@@ -68,11 +70,12 @@ class Document:
     def finding(self, path: str, severity: str, message: str, by: str) -> Finding:
         """Something about the value at `path`."""
         line, column = self._tag(message, *self.marks.of(path))
+        message = validate.told(message, self.marks.text(path))
         return Finding(file=self.file, line=line, column=column, severity=severity, message=message, field=path, by=by)
 
     def _tag(self, message: str, line: int, column: int) -> tuple[int, int]:
-        """Where the tag stands that a message says cannot be resolved: in or after the value it is said of."""
-        wanted = _UNRESOLVED.search(message)
+        """Where the tag stands that a message is about: in or after the value it is said of."""
+        wanted = _TAG.search(message)
         start = column - 1
         for number in range(line - 1, len(self.lines) if wanted else 0):
             found = self.lines[number].find(wanted[1] if wanted else "", start)
@@ -95,23 +98,24 @@ def lint(
     *,
     images: ImageTable | None = None,
     templates: Mapping[str, dict[str, Any]] | None = None,
+    named: bool = True,
 ) -> list[Finding]:
     """All findings in files, given as name → content, in the order of the files and their lines.
 
     `templates` are WorkflowTemplates that are there besides, by name; what is wrong in them is said of the references.
+    Unless they are to be `named` themselves, objects may get a name later.
     """
     files, findings = _Files(sound=dict(templates or {})), set[Finding]()
     for name, content in sources.items():
         try:
             found = load_marked(content)
         except ManifestError as error:
-            findings.add(
-                Finding(
-                    file=name, line=error.line or 1, column=error.column or 1, severity=ERROR, message=error.message
-                )
-            )
+            place, message = (error.line or 1, error.column or 1), validate.told(error.message)
+            findings.add(Finding(file=name, line=place[0], column=place[1], severity=ERROR, message=message))
             continue
-        lines = (content.decode() if isinstance(content, bytes) else content).splitlines()
+        if not found:
+            findings.add(Finding(file=name, line=1, column=1, severity=WARNING, message="there is no document in it"))
+        lines = text_of(content).splitlines()
         for value, marks in found:
             _add(files, Document(name, value, marks, lines))
     with tempfile.TemporaryDirectory() as links:
@@ -121,6 +125,8 @@ def lint(
             table.links = Path(links)
         for document in files.documents:
             findings.update(_document(document, files, table))
+            if named:
+                findings.update(_nameless(document))
     order = {name: number for number, name in enumerate(sources)}
     return sorted(findings, key=lambda one: (order[one.file], one.line, one.column, one.severity, one.message))
 
@@ -148,6 +154,14 @@ def _document(document: Document, files: _Files, images: ImageTable) -> Iterator
         yield document.finding("kind", NOTE, f"{kind} is not looked at; {', '.join(KINDS)} are", "reader")
 
 
+def _nameless(document: Document) -> Iterator[Finding]:
+    metadata = document.value.get("metadata")
+    given = isinstance(metadata, dict) and any(metadata.get(key) not in (None, "") for key in ("name", "generateName"))
+    if document.kind in KINDS and not given:
+        message = "Required value: name or generateName is required"
+        yield document.finding("metadata.name", ERROR, message, "api-server")
+
+
 def _cron(document: Document, files: _Files, images: ImageTable) -> Iterator[Finding]:
     faults = types.check(document.value, "CronWorkflow")
     yield from (document.finding(fault.path, ERROR, fault.message, fault.by) for fault in faults)
@@ -155,6 +169,9 @@ def _cron(document: Document, files: _Files, images: ImageTable) -> Iterator[Fin
     inner = spec.get("workflowSpec") if isinstance(spec, dict) else None
     if faults or not isinstance(inner, dict):
         return
+    if len(document.name) > _MOST_CRON:  # what it starts has the time behind its name
+        message = f'cron workflow name "{document.name}" must not be more than {_MOST_CRON} characters long'
+        yield document.finding("metadata.name", ERROR, f"{message} (currently {len(document.name)})", "controller")
     for number, schedule in enumerate(spec.get("schedules") or () if isinstance(spec, dict) else ()):
         if not schedule.startswith("@") and len(schedule.split()) != 5:
             path, message = f"spec.schedules[{number}]", "has to have five fields: minute hour day month weekday"
@@ -162,7 +179,7 @@ def _cron(document: Document, files: _Files, images: ImageTable) -> Iterator[Fin
     workflow = {
         "apiVersion": document.value.get("apiVersion"),
         "kind": "Workflow",
-        "metadata": {"name": document.name},
+        "metadata": {"name": document.name[:_MOST_CRON]},
         "spec": inner,
     }
     yield from _workflow(document, workflow, files, images, base="spec.workflowSpec")
@@ -183,8 +200,13 @@ def _workflow(
         if may_lack_entrypoint and fault.message == "spec.entrypoint is required":
             continue
         target, path = _place(document, fault.path, files, base)
-        yield target.finding(path, *_severity(fault, of_template=target.kind in TEMPLATES), fault.by)
+        severity, message = _severity(fault, of_template=target.kind in TEMPLATES)
+        if path == "metadata.name":
+            message = message.replace("workflow name", f"{_WORDS.get(document.kind, 'workflow')} name", 1)
+        yield target.finding(path, severity, message, fault.by)
     if not any(fault.by == "api-server" for fault in faults):
+        for doubt in validate.doubts(workflow.get("spec") or {}, base):
+            yield document.finding(doubt.path, WARNING, doubt.message, doubt.by)
         yield from _images(document, workflow, images, base)
 
 

@@ -6,6 +6,8 @@ keys are faults. The place of every value is kept for messages of the form `line
 
 from __future__ import annotations
 
+import codecs
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ _FALSE = frozenset(["n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "F
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _INT = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]*|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NO_YAML = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_PAIR = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _STRANGE = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 Path = tuple[str | int, ...]
 
@@ -40,15 +44,22 @@ class Marks:
     """Where the values of a document stand: path → (line, column), both counted from 1."""
 
     places: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    written: dict[Path, str] = field(default_factory=dict)  # what stands there, of what is no text without quotes
+
+    def text(self, path: str) -> str:
+        """What is written at a path, if that means something else than a text; else nothing."""
+        return self.written.get(_parts(path), "")
 
     def of(self, path: str) -> tuple[int, int]:
         """The place of a path such as `spec.templates[0].name`, or of the nearest value above it."""
-        parts: list[str | int] = []
-        for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
-            parts.append(int(index) if index else name)
-        while parts and tuple(parts) not in self.places:
-            parts.pop()
-        return self.places.get(tuple(parts), (1, 1))
+        parts = _parts(path)
+        while parts and parts not in self.places:
+            parts = parts[:-1]
+        return self.places.get(parts, (1, 1))
+
+
+def _parts(path: str) -> Path:
+    return tuple(int(index) if index else name for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path))
 
 
 def _scalar(text: str) -> Any:
@@ -113,6 +124,8 @@ class _Reader:
             self.open.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
             found: tuple[Any, int] = self.scalar(event), 1
+            if not isinstance(found[0], str):
+                self.marks.written[path] = event.value
         elif event.tag not in (None, "!", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"):
             raise self.fail(event, f"the tag {event.tag} is not allowed")
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -203,29 +216,70 @@ def load_marked(text: str | bytes) -> list[tuple[dict[str, Any], Marks]]:
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise ManifestError(f"the manifest has {size} bytes; at most {MAX_BYTES} (1.5 MiB) are allowed")
-    try:
-        decoded = text.decode() if isinstance(text, bytes) else text
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"not UTF-8: {error.reason} at byte {error.start}") from None
+    decoded = text_of(text)
     found: list[tuple[dict[str, Any], Marks]] = []
     try:
-        for value, marks in _Reader(decoded).documents():
+        for value, marks in _Reader(_without_pairs(decoded)).documents():
             if value is None:
                 continue
             if not isinstance(value, dict):
-                raise ManifestError(f"a manifest has to be a mapping, not {type(value).__name__}")
+                line, column = marks.of("")
+                raise ManifestError(f"a manifest has to be a mapping, not {type(value).__name__}", line, column)
             found.append((value, marks))
     except yaml.YAMLError as error:
-        raise _syntax(error) from None
+        raise _syntax(error, decoded) from None
     return found
 
 
-def _syntax(error: yaml.YAMLError) -> ManifestError:
+def text_of(content: str | bytes) -> str:
+    """The text of a manifest: UTF-8, or UTF-16 if it begins with that one's mark, as Windows writes it.
+
+    Raises ManifestError.
+    """
+    if isinstance(content, str):
+        return content
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = 0 if wide else content.count(b"\n", 0, error.start) + 1
+        word = "UTF-16, as it begins" if wide else "UTF-8"
+        raise ManifestError(f"not {word}: {error.reason} at byte {error.start}", line, 1 if line else 0) from None
+
+
+def _without_pairs(text: str) -> str:
+    """JSON without the escapes in two halves that YAML has not (`\\ud83d\\ude00`); any other text as it is."""
+    if not text.lstrip().startswith("{") or not any(pair[1] for pair in _PAIR.finditer(text)):
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _PAIR.sub(lambda pair: bytes.fromhex(pair[1] + pair[2]).decode("utf-16-be") if pair[1] else pair[0], text)
+
+
+def _syntax(error: yaml.YAMLError, text: str) -> ManifestError:
+    if isinstance(error, yaml.reader.ReaderError) or "control characters" in str(error):
+        return _unreadable(text) or ManifestError(str(error))
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    problem = getattr(error, "problem", None) or str(error)
     context = getattr(error, "context", None)
     message = f"{problem} ({context})" if context else str(problem)
-    return ManifestError(message, mark.line + 1, mark.column + 1) if mark else ManifestError(message)
+    if not mark:
+        return ManifestError(message)
+    if text[mark.index : mark.index + 1] == "\t":
+        message = f"a tab stands here, where YAML wants blanks: {message}"
+    return ManifestError(message, mark.line + 1, mark.column + 1)
+
+
+def _unreadable(text: str) -> ManifestError | None:
+    """The first character that YAML does not allow."""
+    found = _NO_YAML.search(text)
+    if found is None:
+        return None
+    line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+    hint = "; is it UTF-16? Save it as UTF-8" if "\0" in text[:4] else ""
+    return ManifestError(f"the character U+{ord(found[0]):04X} is not allowed in YAML{hint}", line, column)
 
 
 def load(text: str | bytes) -> list[dict[str, Any]]:

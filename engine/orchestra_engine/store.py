@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from .removal import remove_tree
+from .workflow import bad_name
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_NODE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_RESERVED = ("artifacts", "claim", "configmaps", "secrets", "workflowtemplates")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_RESERVED = ("artifacts", "claim", "configmaps", "images.json", "secrets", "workflowtemplates")
 
 
 class LostClaim(Exception):
@@ -38,7 +38,7 @@ class Gone(LookupError):
 
 
 class BadName(ValueError):
-    """A workflow's or node's name that is no DNS-1123 label."""
+    """A workflow's or node's name that is no RFC 1123 subdomain, or one that the folder needs itself."""
 
 
 @dataclass(kw_only=True)
@@ -127,19 +127,21 @@ class Store:
 
     def folder(self, name: str) -> Path:
         """A workflow's folder. Raises BadName."""
-        if not _NAME.match(name) or len(name) > 253 or name in _RESERVED:
-            raise BadName(f"metadata.name: {name!r} must be lower-case letters, digits and '-', and no reserved word")
+        if wrong := bad_name(name):
+            raise BadName(f'metadata.name: Invalid value: "{name[:100]}": {wrong}')
+        if name in _RESERVED:
+            raise BadName(f"metadata.name: {name!r} is a name that the folder of workflows needs itself")
         return self.root / name
 
     def node_dir(self, name: str, node_id: str) -> Path:
         """A node's folder. Raises BadName."""
-        if not _NODE.match(node_id) or len(node_id) > 253:
+        if bad_name(node_id):
             raise BadName(f"{node_id!r} is no node's id")
         return self.folder(name) / "nodes" / node_id
 
     def log_path(self, name: str, node_id: str, container: str = "") -> Path:
         """A node's log; of a containerSet's node that of `container`. Raises BadName."""
-        if container and not _NODE.match(container):
+        if container and not _LABEL.fullmatch(container):
             raise BadName(f"{container!r} is no container's name")
         return self.node_dir(name, node_id) / (f"log.{container}" if container else "log")
 
@@ -149,7 +151,7 @@ class Store:
             entries = sorted(entry.name for entry in os.scandir(self.root))
         except FileNotFoundError:
             return []
-        return [name for name in entries if _NAME.match(name) and (self.root / name / "workflow.json").exists()]
+        return [name for name in entries if not bad_name(name) and (self.root / name / "workflow.json").exists()]
 
     def load(self, name: str) -> Record | None:
         """A workflow as it was last written; None if there is none. Raises BadName."""

@@ -5,6 +5,7 @@ A workflow and its status are plain dictionaries in Argo's JSON shape (`status.n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -19,6 +20,7 @@ __all__ = [
     "NodeType",
     "Phase",
     "WorkflowPhase",
+    "bad_name",
     "finished",
     "load",
     "load_marked",
@@ -29,6 +31,8 @@ __all__ = [
 
 _FNV_OFFSET, _FNV_PRIME = 2166136261, 16777619
 _MAX_POD_PREFIX = 253 - 11
+_SUBDOMAIN = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_MOST_NAME = 253
 
 
 class Phase(StrEnum):
@@ -101,3 +105,20 @@ def new_status() -> dict[str, Any]:
 def finished(status: Mapping[str, Any]) -> bool:
     """Whether a status is final: Succeeded, Failed or Error."""
     return status.get("phase") in (WorkflowPhase.SUCCEEDED, WorkflowPhase.FAILED, WorkflowPhase.ERROR)
+
+
+def bad_name(name: str, *, prefix: bool = False) -> str:
+    """What is wrong with an object's name (or, as `prefix`, its generateName), in the API server's words, else empty.
+
+    Source: RFC 1123 subdomains as `k8s.io/apimachinery/pkg/util/validation` reads them.
+    """
+    if prefix and len(name) > 1 and name.endswith("-"):  # what is generated comes behind it
+        name = f"{name[:-2]}a"
+    if len(name) > _MOST_NAME:
+        return f"must be no more than {_MOST_NAME} characters"
+    if re.fullmatch(_SUBDOMAIN, name):
+        return ""
+    return (
+        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+        f"and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
+    )

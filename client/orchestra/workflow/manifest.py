@@ -45,11 +45,14 @@ class Manifest:
         return [self._line(fault.path, fault.message) for fault in faults]
 
     def _line(self, path: str, message: str) -> str:
+        from orchestra_engine.validate import told
+
         elsewhere = _ELSEWHERE.fullmatch(path)
         marks = self.templates.get(elsewhere["name"]) if elsewhere else self.marks
-        line, column = marks.of(elsewhere["path"] if elsewhere else path) if marks else (1, 1)
+        own = elsewhere["path"] if elsewhere else path
+        line, column = marks.of(own) if marks else (1, 1)
         where = f" ({path})" if path and path not in message else ""
-        return f"{self.file}:{line}:{column}: error: {' '.join(message.split())}{where}"
+        return f"{self.file}:{line}:{column}: error: {told(message, marks.text(own) if marks else '')}{where}"
 
 
 def read(file: str) -> Manifest:

@@ -8,10 +8,11 @@ from typing import Any
 from .. import parts
 from . import arguments, support, types
 from .controller import controller_message
-from .fault import Fault
+from .doubts import doubts
+from .fault import Fault, told
 from .semantics import Validation
 
-__all__ = ["Fault", "check", "controller_message"]
+__all__ = ["Fault", "check", "controller_message", "doubts", "told"]
 
 
 def check(

@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from ..workflow import bad_name
 from .fault import Fault
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
@@ -65,7 +66,7 @@ def check(workflow: Mapping[str, Any], kind: str = "Workflow") -> list[Fault]:
         faults.append(_fault("apiVersion", "has to be argoproj.io/v1alpha1"))
     if workflow.get("kind") != kind:
         faults.append(_fault("kind", f"has to be {kind}"))
-    for fault in _walk(workflow, definitions()[kind], ""):
+    for fault in (*_walk(workflow, definitions()[kind], ""), *_named(workflow.get("metadata"))):
         faults.append(fault)
         if len(faults) >= MOST_FAULTS:
             faults.append(_fault("", f"more than {MOST_FAULTS} faults; the rest is left out"))
@@ -73,6 +74,16 @@ def check(workflow: Mapping[str, Any], kind: str = "Workflow") -> list[Fault]:
     if not faults:
         faults += _rules(workflow)
     return faults
+
+
+def _named(metadata: Any) -> Iterator[Fault]:
+    """Names that no object can have."""
+    for key in ("name", "generateName"):
+        name = metadata.get(key) if isinstance(metadata, dict) else None
+        if isinstance(name, str) and name:
+            wrong = bad_name(name, prefix=key == "generateName")
+            if wrong:
+                yield _fault(f"metadata.{key}", f'Invalid value: "{name[:100]}": {wrong}')
 
 
 def unspeakable(value: Any) -> Fault | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from orchestra import desk
+import yaml
+from orchestra import desk, lint
 from orchestra.command import app
 from typer.testing import CliRunner
 
@@ -99,3 +101,30 @@ def test_without_the_engine_it_says_what_to_install(good: Path, monkeypatch: pyt
     result = run(app, ["lint", str(good)])
     assert result.exit_code == 2
     assert "orchestra-engine" in result.stderr
+
+
+def test_of_very_many_findings_the_worst_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
+    many = tmp_path / "many.yaml"
+    many.write_text("---\n".join(["kind: Pod\n"] * 1000 + ["a: 1\n"] * 3))
+    result = run(app, ["lint", str(many)])
+    lines = result.stdout.splitlines()
+    assert (result.exit_code, len(lines)) == (1, lint.MOST_LINES)
+    assert [": error: " in line for line in lines[-3:]] == [True] * 3
+    assert f"… and {1003 - lint.MOST_LINES} more" in result.stderr
+    assert len(json.loads(run(app, ["lint", "--json", str(many)]).stdout)["findings"]) == 1003
+
+
+def test_the_pages_hook_for_pre_commit_runs_what_there_is_on_what_it_says(good: Path, bad: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "desk.md").read_text()
+    (block,) = (text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if text.startswith("repos:"))
+    ((hook,),) = (repo["hooks"] for repo in yaml.safe_load(block)["repos"])
+    assert {"id", "name", "entry", "language"} <= hook.keys()
+    assert re.match(hook["files"], "workflows/night/storms.yaml")
+    assert not re.match(hook["files"], "docs/workflows/storms.yaml")
+    program, *words = hook["entry"].split()
+    assert program == "orchestra"
+    result = run(app, [*words, str(good), str(bad)])
+    assert result.exit_code == 1
+    found = [re.fullmatch(r"(.+?):(\d+):(\d+): (error|warning|note): .+", line) for line in result.stdout.splitlines()]
+    assert {match and match.groups() for match in found} >= {(str(bad), "5", "14", "error")}
+    assert None not in found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from orchestra_engine.lint import Finding, lint
-from orchestra_engine.manifest import MAX_BYTES
+from orchestra_engine.manifest import MAX_BYTES, load
 
 ROOT = Path(__file__).parents[3]
 GOOD = """\
@@ -202,3 +204,127 @@ def test_the_schemas_that_ship_have_no_fault() -> None:
 def test_a_number_without_end_is_a_finding_and_no_exception(number: str) -> None:
     found = lint({"f": f"kind: Workflow\napiVersion: {number}\n"})
     assert "apiVersion" in {one.field for one in found}
+
+
+def test_windows_files_are_read_and_others_are_told_where_they_cannot_be() -> None:
+    for content in (GOOD.replace("\n", "\r\n").encode(), b"\xef\xbb\xbf" + GOOD.encode(), GOOD.encode("utf-16")):
+        assert lint({"f.yaml": content}) == []
+    assert "is it UTF-16" in only(GOOD.encode("utf-16-be").decode("latin-1")).message
+    (finding,) = lint({"f.yaml": b"a: b\nc: \xff\n"})
+    assert (finding.line, finding.message) == (2, "not UTF-8: invalid start byte at byte 8")
+    nul = only(GOOD.replace("entrypoint: main", "entrypoint: ma\0in"))
+    assert (nul.line, nul.column, nul.message) == (5, 17, "the character U+0000 is not allowed in YAML")
+    tab = only(GOOD.replace("  entrypoint", "\tentrypoint"))
+    assert (tab.line, tab.column) == (5, 1)
+    assert tab.message.startswith("a tab stands here, where YAML wants blanks")
+
+
+def test_json_is_read_as_programs_write_it() -> None:
+    value = yaml.safe_load(GOOD)
+    value["spec"]["templates"][0]["container"]["command"] = ["echo", "\N{GRINNING FACE} \\ud83d \t /"]
+    for text in (json.dumps(value), json.dumps(value, indent="\t").replace("/", "\\/"), "\n" + json.dumps(value)):
+        assert said(text) == []
+        assert load(text) == [value]
+
+
+def test_a_file_without_a_document_is_a_warning() -> None:
+    assert only("").severity == only("# nothing\n---\n").severity == "warning"
+
+
+@pytest.mark.parametrize("name", ["größe", "../../etc", "Upper", "a_b", "-a", "a-", "a..b", "x" * 254])
+def test_a_name_that_no_object_can_have_is_an_error_in_kubernetes_words(name: str) -> None:
+    finding = only(GOOD.replace("{name: w}", f"{{name: {name}}}"))
+    assert (finding.line, finding.column, finding.field) == (3, 18, "metadata.name")
+    assert finding.message.startswith(f'Invalid value: "{name[:100]}": ')
+    assert ("RFC 1123 subdomain" in finding.message) == (len(name) < 254)
+
+
+def test_names_that_kubernetes_takes_are_fine_and_argos_own_limits_are_told() -> None:
+    for metadata in ("{name: a.b-c.1}", "{generateName: a-}", "{generateName: a.b-}"):
+        assert said(GOOD.replace("{name: w}", metadata)) == []
+    assert only(GOOD.replace("{name: w}", "{generateName: AB-}")).field == "metadata.generateName"
+    long = "x" * 64
+    assert only(GOOD.replace("{name: w}", f"{{name: {long}}}")).message.startswith(f'workflow name "{long}" must not')
+    template = only(TEMPLATE.replace("{name: tools}", f"{{name: {long}}}"))
+    assert template.message.startswith(f'workflow template name "{long}" must not be more than 63')
+    assert "more than 52 characters" in only(CRON.replace("nightly", "x" * 53)).message
+
+
+def test_an_object_needs_a_name_unless_it_gets_one_later() -> None:
+    text = GOOD.replace("{name: w}", "{labels: {a: b}}")
+    assert only(text).message == "Required value: name or generateName is required"
+    assert lint({"f.yaml": text}, named=False) == []
+
+
+@pytest.mark.parametrize("written", ["n", "0123", "1e3", "0x1F", "1_000", "True"])
+def test_the_hint_to_write_quotes_has_what_was_written(written: str) -> None:
+    finding = only(GOOD.replace("entrypoint: main", f"entrypoint: {written}"))
+    assert finding.message.endswith(f'(write it in quotes: "{written}")')
+
+
+def test_a_message_never_repeats_a_whole_manifest() -> None:
+    tag = "{{inputs.parameters." + "x" * 5000 + "}}"
+    finding = only(GOOD.replace('["true"]', f'[echo, "{tag}"]'))
+    assert (finding.line, finding.column) == (10, 24)
+    assert len(finding.message) < 700
+    assert finding.message.startswith("templates.main: failed to resolve {{inputs.parameters.x")
+
+
+STEP = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: w}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: a, value: b}]}
+  templates:
+  - name: main
+    dag:
+      tasks:
+      - {name: one, template: t}
+      - name: two
+        template: t
+        FIELD
+  - name: t
+    inputs: {parameters: [{name: p, default: x}]}
+    container: {image: busybox, command: ["true"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "column", "words"),
+    [
+        ('when: "a == == b"', 15, "Invalid 'when' expression 'a == == b': Cannot transition token types"),
+        ("when: \"'{{workflow.parameters.a}}' == (1\"", 15, "Unbalanced parenthesis"),
+        ("when: 1 + 1", 15, "Expected boolean evaluation for '1 + 1'. Got 2"),
+        ('when: "{{=1 +}} == 1"', 16, "{{=1 +}}: unexpected token EOF (1:3)"),
+        ('depends: "one &&"', 18, "unable to evaluate expression 'one &&': unexpected token EOF (1:6)"),
+        ("withParam: '{}'", 20, "withParam value could not be parsed as a JSON list"),
+        ("withParam: '[1'", 20, "withParam value could not be parsed as a JSON list"),
+        ("withSequence: {count: x}", 23, 'parsing "x": invalid syntax'),
+        ("hooks: {running: {template: t, expression: 'a b'}}", 52, 'unexpected token Identifier("b")'),
+        ("arguments: {parameters: [{name: p, value: '{{=1 +}}'}]}", 52, "{{=1 +}}: unexpected token EOF"),
+    ],
+)
+def test_what_argo_takes_and_cannot_read_when_it_runs_is_a_warning(field: str, column: int, words: str) -> None:
+    finding = only(STEP.replace("FIELD", field))
+    assert (finding.severity, finding.line, finding.column) == ("warning", 14, column)
+    assert finding.message.startswith("fails when it runs: ")
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'when: "{{workflow.parameters.a}} == b"',
+        'when: "{{workflow.parameters.a}} {{workflow.parameters.a}} 3"',
+        'when: "{{=1 + 1}} == 2 && true"',
+        "withParam: '{{workflow.parameters.a}}'",
+        "withParam: '[{{workflow.parameters.a}}]'",
+        "withSequence: {count: '{{workflow.parameters.a}}'}",
+        "depends: one.Succeeded || (one && !one.Failed)",
+        "arguments: {parameters: [{name: p, value: '{{=workflow.parameters.a ?? 1}}'}]}",
+    ],
+)
+def test_what_may_be_right_once_tags_have_values_is_left_alone(field: str) -> None:
+    assert said(STEP.replace("FIELD", field)) == []

@@ -64,10 +64,19 @@ def test_a_folder_that_was_removed_does_not_come_back(tmp_path: Path) -> None:
     assert store.names() == []
 
 
-@pytest.mark.parametrize("name", ["..", "../x", "A", "a/b", "", "-a", "a.b", "configmaps", "x" * 254, "a\n"])
+@pytest.mark.parametrize(
+    "name", ["..", "../x", "A", "a/b", "", "-a", ".a", "a.", "a..b", "configmaps", "images.json", "x" * 254, "a\n"]
+)
 def test_names_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadName):
         Store(tmp_path).folder(name)
+
+
+def test_a_name_may_have_dots_as_in_a_cluster(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.create(record("a.b-c.d"))
+    assert store.names() == ["a.b-c.d"]
+    assert store.log_path("a.b-c.d", "a.b-c.d-123") == tmp_path / "a.b-c.d" / "nodes" / "a.b-c.d-123" / "log"
 
 
 @pytest.mark.parametrize("node", ["..", "w/../x", ""])
