@@ -2,7 +2,7 @@
 
 `configmaps/*.yaml` (or .yml, .json) hold ConfigMap manifests, several in a file if need be; `secrets/` holds Secrets
 and `workflowtemplates/` WorkflowTemplates likewise. A ConfigMap that the engine itself writes (a memoization cache) is
-`configmaps/NAME.json`.
+`configmaps/NAME.json`; of two of one name that of a .json file counts. What is no such object is left out, and logged.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .store import write_atomically
+
+log = logging.getLogger(__name__)
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -43,14 +47,17 @@ class Cluster:
         return self._objects("workflowtemplates", "WorkflowTemplate")
 
     def write_entries(self, writes: Iterable[Mapping[str, Any]]) -> None:
-        """Carry out a decision's `configmap_writes`: {name, labels, key, value} each."""
+        """Carry out a decision's `configmap_writes`: {name, labels, key, value} each; what cannot be kept is logged."""
         changed: dict[str, dict[str, Any]] = {}
         for each in writes:
             name = each["name"]
             found = changed.get(name) or self.configmaps().get(name) or {"metadata": {"labels": each["labels"]}}
             changed[name] = {**found, "data": {**(found.get("data") or {}), each["key"]: each["value"]}}
         for name, content in changed.items():
-            self.write_configmap(name, content)
+            try:
+                self.write_configmap(name, content)
+            except OSError as error:
+                log.warning("the cache %s cannot be written, its nodes will run again: %s", name, error)
 
     def write_configmap(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace or make a ConfigMap."""
@@ -62,24 +69,55 @@ class Cluster:
         self._read.pop("configmaps", None)
 
     def _objects(self, folder: str, kind: str) -> dict[str, dict[str, Any]]:
-        try:
-            files = sorted(path for path in (self.root / folder).iterdir() if path.suffix in _SUFFIXES)
-        except FileNotFoundError:
-            return {}
-        stamp = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files]
+        stamp = _stamp(self.root / folder)
         known = self._read.get(folder)
         if known is None or known[0] != stamp:
             found = {}
-            for path in files:
-                for each in _documents(path):
-                    if (
-                        isinstance(each, dict)
-                        and each.get("kind", kind) == kind
-                        and (each.get("metadata") or {}).get("name")
-                    ):
-                        found[str(each["metadata"]["name"])] = each
+            for name, *_ in stamp:
+                for each in _readable(self.root / folder / name, kind):
+                    found[str(each["metadata"]["name"])] = each
             self._read[folder] = known = (stamp, found)
         return known[1]
+
+
+def _stamp(folder: Path) -> list[tuple[str, int, int]]:
+    """The files of a folder, those that the engine writes last, and what tells that one has changed."""
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.endswith(_SUFFIXES):
+                with contextlib.suppress(OSError):
+                    about = entry.stat()
+                    found.append((entry.name, about.st_mtime_ns, about.st_size))
+    return sorted(found, key=lambda each: (each[0].endswith(".json"), each[0]))
+
+
+def _readable(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The objects of a kind in a file; one that is broken must not keep all workflows from running."""
+    try:
+        documents = _documents(path)
+    except (OSError, ValueError, RecursionError) as error:
+        log.warning("%s is left out: it cannot be read: %s", path, " ".join(str(error).split()))
+        return
+    for each in documents:
+        if isinstance(each, dict) and each.get("kind", kind) == kind:
+            fault = _fault(each)
+            if fault:
+                log.warning("%s is left out: %s", path, fault)
+            else:
+                yield each
+
+
+def _fault(each: Mapping[str, Any]) -> str:
+    metadata = each.get("metadata")
+    if not isinstance(metadata, dict) or not metadata.get("name"):
+        return "metadata.name is missing"
+    for field in ("data", "stringData", "spec"):
+        if each.get(field) is not None and not isinstance(each[field], dict):
+            return f"{field} has to be a mapping"
+    if not isinstance(metadata.get("labels") or {}, dict):
+        return "metadata.labels has to be a mapping"
+    return ""
 
 
 def _decoded(secret: Mapping[str, Any]) -> dict[str, str]:
@@ -95,4 +133,7 @@ def _documents(path: Path) -> list[Any]:
         return [json.loads(path.read_bytes())]
     import yaml
 
-    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    try:
+        return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None

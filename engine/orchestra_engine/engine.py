@@ -18,7 +18,6 @@ import os
 import resource
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from .cluster import Cluster
 from .config import Config, Fault, Grant, NotFound, Observation, Refused, merge
 from .loop import Loop
 from .nodes import Nodes
+from .operate import queues
 from .pod import PodStatus
 from .sandbox import cgroup, choose
 from .store import BadName, Gone, LostClaim, Record, Store
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 _SAVE_SHARE = 10  # writing a large status takes at most one part in so many of the time
 _RETRY_SECONDS = 1.0  # after a failed write
+_LIMITS_SECONDS = 2.0  # between two looks at a semaphore's ConfigMap, while someone waits for it
 
 
 @dataclass(kw_only=True)
@@ -50,11 +51,14 @@ class _Run:
     wake_at: float | None = None  # seconds since 1970
     save_at: float | None = None  # monotonic
     dirty: bool = True
-    held: Counter[str] = field(default_factory=Counter)  # places of locks, by name
     unsaved: bool = False
     gone: bool = False
+    stance: queues.Stance = field(init=False)
     saved: float = 0.0  # monotonic
     cost: float = 0.0  # of the last writing, in seconds
+
+    def __post_init__(self) -> None:
+        self.stance = queues.stance(self.record.workflow, self.status)
 
     @property
     def name(self) -> str:
@@ -97,6 +101,7 @@ class Engine:
         )
         self.cluster = Cluster(root)
         self.admission = Admission(cluster=self.cluster, images=config.images, sandbox=self.sandbox)
+        self._limits = self.cluster.configmaps()
         self._runs: dict[str, _Run] = {}
         self._changed: dict[str, str] = {}  # name → uid, since the last poll
 
@@ -258,7 +263,6 @@ class Engine:
                 continue
             record.workflow.setdefault("status", new_status())
             run = _Run(record=record)
-            run.held = operate.held(run.status)
             self._runs[name] = run
             adopted.append(name)
             run.waiting += self.nodes.bring(record, operate.pods(record.workflow, run.status, **self._known()))
@@ -308,6 +312,8 @@ class Engine:
         now, wall = time.monotonic(), time.time()
         until = [] if end is None else [end - now]
         for run in self._runs.values():
+            if queues.waits_for_configmap(run.stance):
+                until.append(_LIMITS_SECONDS)
             if run.wake_at is not None:
                 until.append(run.wake_at - wall)
             if run.save_at is not None:
@@ -322,34 +328,31 @@ class Engine:
 
     def _on_time(self) -> None:
         now, wall = time.monotonic(), time.time()
+        limits, self._limits = self._limits, self.cluster.configmaps()
         for run in list(self._runs.values()):
             if run.wake_at is not None and run.wake_at <= wall:
+                run.dirty = True
+            if limits is not self._limits and queues.waits_for_configmap(run.stance):
                 run.dirty = True
             if run.save_at is not None and run.save_at <= now:
                 self._save(run, sync=False)
 
     def _step(self) -> None:
-        again = True
-        while again:
-            again = False
+        while any(run.dirty or run.waiting for run in self._runs.values()):
             for run in self._in_turn():
                 if run.dirty or run.waiting:
                     self._operate(run)
-                    again = again or bool(run.waiting)
 
     def _operate(self, run: _Run) -> None:
         seen, run.waiting, run.dirty = run.waiting, [], False
         workflow = run.record.workflow
-        others = Counter[str]()
-        for other in self._runs.values():
-            if other is not run:
-                others.update(other.held)
+        others = [other.stance for other in self._runs.values() if other is not run]
         decision = operate.operate(
             workflow,
             run.status,
             time.time(),
             seen,
-            locks=operate.LockView(taken=others),
+            locks=queues.view(run.stance, others),
             **self._known(),
         )
         changed = bool(decision.changed) or decision.status != workflow["status"]
@@ -367,17 +370,14 @@ class Engine:
         run.waiting += self.nodes.bring(run.record, decision.start)
         run.waiting += self.nodes.kill(run.record, decision.kill)
 
-    def _pass_locks(self, run: _Run) -> None:
-        """Note what the workflow holds now; who waits for what it gave back is looked at again, the first one first."""
-        before, run.held = run.held, operate.held(run.status)
-        freed = before - run.held
-        if finished(run.status):
-            freed, run.held = before, Counter()
-        if not freed:
+    def _pass_locks(self, run: _Run, *, over: bool = False) -> None:
+        """Note how the workflow stands to locks now; who may go on by that is looked at again."""
+        before, now = run.stance, queues.stance(run.record.workflow, {} if over else run.status)
+        run.stance = now
+        if before.idle and now.idle:
             return
-        for other in self._in_turn():
-            if other is not run and not freed.keys().isdisjoint(operate.waiting(other.status)):
-                other.dirty = True
+        for name in queues.awoken(before, now, [one.stance for one in self._runs.values() if one is not run]):
+            self._runs[name].dirty = True
 
     def _in_turn(self) -> list[_Run]:
         """The runs by priority, then by age: the order in which they may take locks."""
@@ -419,6 +419,7 @@ class Engine:
         log.warning("the folder of %s is gone", run.name)
         run.gone = True
         self._runs.pop(run.name, None)
+        self._pass_locks(run, over=True)
         self.nodes.abandon(self.store.folder(run.name))
         self._changed[run.name] = self._uid(run.record)
 

@@ -5,7 +5,7 @@ Neither the workflow nor the status given is ever written to.
 """
 
 from orchestra_engine.operate.control import kills, resume, set_outputs
-from orchestra_engine.operate.locks import LockView, held, view, waiting
+from orchestra_engine.operate.locks import LockView
 from orchestra_engine.operate.main import operate, pods
 
-__all__ = ["LockView", "held", "kills", "operate", "pods", "resume", "set_outputs", "view", "waiting"]
+__all__ = ["LockView", "kills", "operate", "pods", "resume", "set_outputs"]

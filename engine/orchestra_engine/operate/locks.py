@@ -1,14 +1,18 @@
-"""Mutexes and semaphores: which nodes hold them, who waits, and what other workflows hold.
+"""Mutexes and semaphores: which nodes hold them and who waits for them.
 
-A node's locks are given back by themselves when it ends. What other workflows hold is not known here: the loop says it
-in a `LockView`, made from `held` of their statuses, and calls operate for those that wait (see `waiting`) when a place
-becomes free, in the order of their priority and age. Calls that share locks must not overlap.
+A node's locks are given back by themselves when it ends. What other workflows hold and wait for is not known here: the
+loop says it in a `LockView`, made by `view` from the `stance` of each workflow, and calls operate again for those that
+`queues.awoken` names. Calls that share locks must not overlap.
+
+As in Argo all locks of a `synchronization` are taken together or none, who waits longest with the highest priority is
+the first, and a limit that cannot be read any more is the last one known. Unlike in Argo a limit below 0 is a fault.
+Source: `workflow/sync` of Argo Workflows 4.1.2.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,33 +22,16 @@ if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
 
 WORKFLOW = ""  # the holder that stands for the workflow itself
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockView:
-    """How many places of each lock are held by other workflows."""
+    """What other workflows hold, where they stand before this one, and the limits that they know."""
 
-    taken: Mapping[str, int] = field(default_factory=dict)
-
-
-def held(status: Mapping[str, Any]) -> Counter[str]:
-    """How many places of each lock a workflow holds."""
-    holders: Mapping[str, list[str]] = (status.get("orchestra") or {}).get("held") or {}
-    return Counter(lock for locks in holders.values() for lock in locks)
-
-
-def waiting(status: Mapping[str, Any]) -> list[str]:
-    """The locks that a workflow or its nodes wait for."""
-    queued: Mapping[str, str] = (status.get("orchestra") or {}).get("queue") or {}
-    return sorted(set(queued.values()))
-
-
-def view(statuses: Iterable[Mapping[str, Any]]) -> LockView:
-    """The view of one workflow: made from the statuses of all the others."""
-    taken: Counter[str] = Counter()
-    for status in statuses:
-        taken.update(held(status))
-    return LockView(taken=taken)
+    holders: Mapping[str, Sequence[str]] = field(default_factory=dict)  # of each lock, as NAMESPACE/WORKFLOW[/NODE]
+    ahead: frozenset[str] = frozenset()  # locks that another workflow is to have first
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 def wanted(synchronization: Mapping[str, Any], namespace: str) -> list[tuple[str, Mapping[str, Any] | None]]:
@@ -74,9 +61,12 @@ def _limit(op: Operation, name: str, reference: Mapping[str, Any] | None) -> int
         return 1
     data = (op.configmaps.get(reference["name"]) or {}).get("data") or {}
     text = str(data.get(reference["key"], ""))
-    limit = int(text) if text.strip().isdigit() and len(text) < 10 else 0
-    if limit == 0:
+    known = op.board.private.get("limits", {}).get(name, op.locks.limits.get(name))
+    limit = int(text) if _NUMBER.fullmatch(text) else known
+    if limit is None or limit < 0 or (limit == 0 and known is None):
         raise LanguageError(f"failed to initialize semaphore {name} with limit")
+    if op.board.private.get("limits", {}).get(name) != limit:
+        op.board.section("limits")[name] = limit
     return limit
 
 
@@ -87,18 +77,26 @@ def acquire(op: Operation, holder: str, synchronization: Mapping[str, Any]) -> t
     """
     holders = op.board.section("held")
     locks = wanted(synchronization, op.namespace)
-    limits = [_limit(op, name, reference) for name, reference in locks]
     if holder in holders:
         return "", ""
-    mine = Counter(lock for names in holders.values() for lock in names)
+    limits = [_limit(op, name, reference) for name, reference in locks]
+    mine = [lock for names in holders.values() for lock in names]
     for (name, _), limit in zip(locks, limits, strict=True):
-        free = limit - mine[name] - op.locks.taken.get(name, 0)
-        if free <= 0:
-            op.board.section("queue")[holder] = name
-            op.held_back = True
-            return name, f"Waiting for {name} lock. Lock status: {max(free, 0)}/{limit}"
-    op.board.section("queue").pop(holder, None)
+        free = limit - mine.count(name) - len(op.locks.holders.get(name, ()))
+        if free > 0 and name not in op.locks.ahead:
+            continue
+        queue = op.board.section("queue")
+        if holder not in queue:
+            queue[holder] = {"locks": [lock for lock, _ in locks], "since": op.now}
+        op.held_back = True
+        if limit == 0:
+            return name, f"Failed to get semaphore limit for {name}"
+        return name, f"Waiting for {name} lock. Lock status: {free}/{limit}"
+    queue = op.board.section("queue")
+    queue.pop(holder, None)
     holders[holder] = [name for name, _ in locks]
+    if any(len(entry["locks"]) > 1 for entry in queue.values()):
+        op.board.unsettled = True  # one that waits for several may now wait for another one of them
     return "", ""
 
 
@@ -107,3 +105,33 @@ def forget(op: Operation) -> None:
     queue = op.board.private.get("queue")
     for holder in [h for h in queue or () if h and op.ended(h)]:
         del op.board.section("queue")[holder]
+
+
+def shown(op: Operation) -> dict[str, Any] | None:
+    """`status.synchronization` in Argo's shape: what is held, and who holds what is waited for; None for neither."""
+    held: dict[str, list[str]] = {}
+    for holder, names in op.board.private.get("held", {}).items():
+        for name in names:
+            held.setdefault(name, []).append(holder_key(op.namespace, op.board.name, holder))
+    waiting: dict[str, list[str]] = {}
+    for entry in op.board.private.get("queue", {}).values():
+        for name in set(entry["locks"]) - waiting.keys():
+            waiting[name] = [*held.get(name, ()), *op.locks.holders.get(name, ())]
+    found: dict[str, Any] = {}
+    for part, names in (("holding", held), ("waiting", waiting)):
+        for name, keys in sorted(names.items()):
+            if not _is_mutex(name):
+                entry = {"semaphore": name, "holders": sorted(keys)} if keys else {"semaphore": name}
+                found.setdefault("semaphore", {}).setdefault(part, []).append(entry)
+            elif keys:
+                found.setdefault("mutex", {}).setdefault(part, []).append({"mutex": name, "holder": keys[0]})
+    return found or None
+
+
+def holder_key(namespace: str, workflow: str, holder: str) -> str:
+    """A holder as Argo writes it: NAMESPACE/WORKFLOW, or NAMESPACE/WORKFLOW/NODE."""
+    return f"{namespace}/{workflow}/{holder}" if holder else f"{namespace}/{workflow}"
+
+
+def _is_mutex(name: str) -> bool:
+    return name.split("/", 2)[1] == "Mutex"

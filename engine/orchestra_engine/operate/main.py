@@ -59,7 +59,16 @@ def operate(
     op = _prepared(board, workflow, configmaps or {}, secrets or {}, locks, workflow_templates or {})
     if op is not None:
         _look(op, observations)
+        _show_locks(op)
     return _decision(board, status)
+
+
+def _show_locks(op: Operation) -> None:
+    found = locks.shown(op)
+    if found is not None and not finished(op.board.status):
+        op.board.status["synchronization"] = found
+    else:
+        op.board.status.pop("synchronization", None)
 
 
 def _prepared(
