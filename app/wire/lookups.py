@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.executions.models import Execution
+from app.modules.faults import near_miss
 from app.modules.models import Module, ModuleQuerySet, Version
 from app.schemas.models import Schema, SchemaVersion
 from app.wire.errors import Refusal
@@ -15,7 +18,7 @@ def module(text: str, *, modules: ModuleQuerySet | None = None) -> Module:
     found = present.filter(pk=int(text)).first() if NUMBER.fullmatch(text) else None
     found = found or present.filter(name=text).first()
     if found is None:
-        raise Refusal(404, f"There is no module {text[:80]!r}.")
+        raise _absent("module", text, present.values_list("name", flat=True))
     return found
 
 
@@ -33,7 +36,7 @@ def schema(text: str) -> Schema:
     """The schema of this name, with its latest version."""
     found = None if UNSTORABLE.search(text) else Schema.objects.present().filter(name=text).first()
     if found is None:
-        raise Refusal(404, f"There is no schema {text[:80]!r}.")
+        raise _absent("schema", text, Schema.objects.listed().values_list("name", flat=True))
     return found
 
 
@@ -54,3 +57,7 @@ def execution(text: str, *, what: str = "execution", tasks: bool = False) -> Exe
     if (found := executions.filter(pk=number).first()) is None:
         raise Refusal(404, f"There is no {what} {number}.")
     return found
+
+
+def _absent(kind: str, text: str, known: Iterable[str]) -> Refusal:
+    return Refusal(404, f"There is no {kind} {text[:80]!r}{near_miss(text[:80], known) or '.'}")

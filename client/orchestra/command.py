@@ -239,11 +239,16 @@ def kill(execution: Execution, wait: Wait = True, server: Server = None, as_json
     """Cancel an execution; a second time without its exit handlers."""
     with connected(server) as client:
         from orchestra import waiting
+        from orchestra.client import FINAL
 
         now = client.cancel(execution)
-        if wait:
+        over = now["state"] in FINAL and now["state"] != "CANCELLED"
+        if wait and not over:
             now = waiting.until_end(client, now, what=f"Cancelling {execution}", ask=False)
-    screen.print_json(now) if as_json else print(f"Execution {execution} is {now['state']}.")
+    if as_json:
+        screen.print_json(now)
+    else:
+        print(f"Execution {execution} is {now['state']}{'; there is nothing to cancel' if over else ''}.")
 
 
 @app.command()

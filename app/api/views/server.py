@@ -24,7 +24,7 @@ class Index(View):
     """What there is below /api/v1/."""
 
     def get(self, request: Request) -> Response:
-        names = ("modules", "executions", "metadata-schema", "health", "ready")
+        names = ("modules", "schemas", "executions", "metadata-schema", "health", "ready")
         return Response({name: request.build_absolute_uri(f"/api/v1/{name}") for name in names})
 
 

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from app.api.urls import urlpatterns
 from app.executions.models import Execution
 from app.modules.models import Module
 from tests import factories
@@ -280,7 +281,15 @@ def test_stop_before_start_is_a_fault_of_stop() -> None:
         assert [fault["path"] for fault in assert_told(response, 422)["faults"]] == ["stop"]
 
 
+def test_a_name_that_is_nearly_right_is_told() -> None:
+    module = factories.module("storms")
+    said = Client().get(f"/api/v1/modules/{module.name}x").json()["error"]
+    assert said == f"There is no module '{module.name}x', did you mean {module.name}?"
+    assert Client().get("/api/v1/modules/nothing-like-it").json()["error"] == "There is no module 'nothing-like-it'."
+
+
 def test_the_api_says_what_it_has() -> None:
     found = Client().get("/api/v1/").json()
+    assert set(found) == {route.name for route in urlpatterns if "(?P<" not in str(route.pattern)}
     assert found["modules"].endswith("/api/v1/modules")
     assert {Client().get(address).status_code for name, address in found.items() if name != "ready"} == {200}

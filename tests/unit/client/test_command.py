@@ -54,6 +54,13 @@ def test_a_refusal_is_said_in_one_sentence_with_its_code(stub: Stub, status: int
     assert result.stderr == "That does not go.\n"
 
 
+def test_what_has_ended_is_not_said_to_be_cancelled(stub: Stub) -> None:
+    stub.answer = lambda _: as_json({"id": 7, "state": "SUCCEEDED", "message": ""})
+    result = orchestra("kill", "7", server=stub.url)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == "Execution 7 is SUCCEEDED; there is nothing to cancel.\n"
+
+
 def test_declared_arguments_are_options(stub: Stub) -> None:
     stub.answer = lambda _: as_json({"id": 7, "state": "QUEUED", "message": ""}, status=201)
     words = ["run", "storms", "--start", "2001-01-01", "--threshold", "0.6", "--name=it's", "--arg", "n=-1"]
