@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from orchestra_engine.language.sprig import FUNCTIONS
+from orchestra_engine.language.sprig import PURE, REFUSED
 from orchestra_engine.validate import fields, leaves
 
 ROOT = Path(__file__).parents[2]
@@ -30,4 +30,5 @@ def test_every_field_has_a_row_with_its_fate(table: str) -> None:
 
 def test_places_of_artifacts_and_functions_are_listed() -> None:
     assert all(f"| `{place}` |" in PAGE for place in leaves.LOCATIONS)
-    assert all(f"`{name}`" in PAGE for name in FUNCTIONS)
+    assert all(f"`{name}`" in PAGE for name in PURE)
+    assert all(f"`sprig.{name}`" in PAGE for name in REFUSED)

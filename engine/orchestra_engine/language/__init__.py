@@ -7,3 +7,7 @@ class LanguageError(ValueError):
 
 class MissingVariable(LanguageError):
     """A tag that has to be replaced names something that does not exist (yet)."""
+
+
+class Refused(LanguageError):
+    """Argo would evaluate this and the engine does not: never passed over in silence, whatever Argo does on faults."""

@@ -6,35 +6,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestra_engine.language import LanguageError, gojson, jsonpath
-from orchestra_engine.language.expression_builtins import BUILTINS, type_name
-from orchestra_engine.language.expression_evaluator import Evaluation, Function
-from orchestra_engine.language.expression_parser import identifiers, parse
-from orchestra_engine.language.sprig import FUNCTIONS, REFUSED
+from orchestra_engine.language.expr.builtins import BUILTINS
+from orchestra_engine.language.expr.checker import Checker
+from orchestra_engine.language.expr.evaluator import Evaluation
+from orchestra_engine.language.expr.parser import identifiers, parse
+from orchestra_engine.language.sprig import FUNCTIONS
+from orchestra_engine.language.values import Function, Signature, type_name
 
 _MAX_LENGTH = 20_000
 
 
-def _refused(name: str) -> Function:
-    def call(*_arguments: Any) -> Any:
-        raise LanguageError(f"sprig.{name} is not available here: it is not pure (clock, randomness, network or keys)")
-
-    return Function(name, call)
-
-
-_SPRIG: dict[str, Any] = {name: Function(name, call) for name, call in FUNCTIONS.items()}
-_SPRIG |= {name: _refused(name) for name in REFUSED}
-
-
 def _jsonpath(text: str, path: str) -> Any:
-    return jsonpath.query(path, gojson.loads(text))
+    return jsonpath.query(path, gojson.loads(text, floats=True))
 
 
 _BASE: dict[str, Any] = {
-    "asInt": Function("asInt", BUILTINS["int"], "int"),
-    "asFloat": Function("asFloat", BUILTINS["float"], "float64"),
-    "jsonpath": Function("jsonpath", _jsonpath),
-    "toJson": Function("toJson", gojson.dumps, "string"),
-    "sprig": _SPRIG,
+    "asInt": Function("asInt", BUILTINS["int"], Signature(("interface {}",), ("interface {}",))),
+    "asFloat": Function("asFloat", BUILTINS["float"], Signature(("interface {}",), ("interface {}",))),
+    "jsonpath": Function("jsonpath", _jsonpath, Signature(("string", "string"), ("interface {}",))),
+    "toJson": Function("toJson", gojson.dumps, Signature(("interface {}",), ("string",))),
+    "sprig": FUNCTIONS,
 }
 
 
@@ -65,7 +56,9 @@ def evaluate(source: str, env: Mapping[str, Any]) -> Any:
     if len(source) > _MAX_LENGTH:
         raise LanguageError(f"the expression has more than {_MAX_LENGTH} characters")
     try:
-        return Evaluation(source, env).run(parse(source))
+        tree = parse(source)
+        Checker(source, env).visit(tree)
+        return Evaluation(source, env).run(tree)
     except RecursionError:
         raise LanguageError("the expression is nested too deep") from None
 

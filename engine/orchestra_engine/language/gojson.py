@@ -5,6 +5,7 @@ Go writes maps with sorted keys and without blanks, escapes `<`, `>` and `&`, an
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from typing import Any
@@ -16,6 +17,7 @@ _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 _TABLE = {i: f"\\u{i:04x}" for i in range(0x20)} | {ord(k): v for k, v in _ESCAPES.items()}
 _HTML_TABLE = _TABLE | {ord(k): v for k, v in _HTML.items()} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _LITERALS = ("null", "true", "false")
+_PLAIN_TYPES = frozenset((dict, list, tuple, int, float, bool, type(None)))
 
 
 class RawInt(int):
@@ -35,7 +37,9 @@ def number(value: float) -> str:
     if isinstance(value, RawFloat):
         return value.text
     if math.isnan(value) or math.isinf(value):
-        raise LanguageError(f"json: unsupported value: {'NaN' if math.isnan(value) else '+Inf'}")
+        raise LanguageError(
+            f"json: unsupported value: {'NaN' if math.isnan(value) else '+Inf' if value > 0 else '-Inf'}"
+        )
     if value == 0:
         return "-0" if math.copysign(1, value) < 0 else "0"
     text = repr(value)
@@ -63,6 +67,8 @@ def dumps(value: Any, *, html: bool = True, sort: bool = True) -> str:
     """
     if isinstance(value, str):
         return quote(value, html=html)
+    if type(value) not in _PLAIN_TYPES and (marshal := getattr(value, "go_json", None)):
+        return dumps(marshal(), html=html, sort=sort)
     if isinstance(value, list | tuple):
         return "[" + ",".join([dumps(v, html=html, sort=sort) for v in value]) + "]"
     if isinstance(value, dict):
@@ -79,10 +85,12 @@ def _simple(value: Any) -> str:
     if isinstance(value, RawInt):
         return value.text
     if isinstance(value, int):
-        return str(value)
+        return int.__repr__(value)
     if isinstance(value, float):
         return number(value)
-    raise LanguageError(f"json: unsupported type: {type(value).__name__}")
+    if isinstance(value, bytes):
+        return quote(base64.b64encode(value).decode())
+    raise LanguageError(f"json: unsupported type: {getattr(value, 'go_type', type(value).__name__)}")
 
 
 def _raw_int(text: str) -> int:
@@ -99,21 +107,29 @@ def _raw_float(text: str) -> float:
     return value
 
 
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise LanguageError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return value
+
+
 def _no_constant(_text: str) -> Any:
     raise ValueError("not JSON")
 
 
 _PLAIN = json.JSONDecoder(parse_constant=_no_constant)
+_FLOATS = json.JSONDecoder(parse_constant=_no_constant, parse_int=_float, parse_float=_float)
 _RAW = json.JSONDecoder(parse_constant=_no_constant, parse_int=_raw_int, parse_float=_raw_float)
 
 
-def loads(text: str, *, raw: bool = False) -> Any:
-    """Read JSON; `raw` keeps the spelling of numbers.
+def loads(text: str, *, raw: bool = False, floats: bool = False) -> Any:
+    """Read JSON; `raw` keeps the spelling of numbers, `floats` makes floats of all, as Go does where it knows no type.
 
     Raises LanguageError with the message of Go's encoding/json.
     """
     try:
-        return (_RAW if raw else _PLAIN).decode(text)
+        return (_RAW if raw else _FLOATS if floats else _PLAIN).decode(text)
     except LanguageError:
         raise
     except RecursionError:

@@ -38,6 +38,11 @@ class Match:
             return ""
 
 
+def check(pattern: str) -> None:
+    """Raises LanguageError, in Go's words, for a wrong pattern."""
+    _program(pattern)
+
+
 def search(pattern: str, text: str) -> Match | None:
     """The first match. Raises LanguageError, in Go's words, for a wrong pattern, and for too long a text."""
     found = _compiled(pattern, text).search(text)

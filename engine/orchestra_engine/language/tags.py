@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from orchestra_engine.language import LanguageError, MissingVariable, expressions, gojson
+from orchestra_engine.language import LanguageError, MissingVariable, Refused, expressions, gojson
 
 _LATE = frozenset(
     (
@@ -132,6 +132,8 @@ class _Replacement:
             if result is None:
                 raise LanguageError(f"failed to evaluate expression {gojson.quote(source)}")
             written = gojson.dumps(result)
+        except Refused:
+            raise
         except LanguageError as error:
             if lenient or self.mocked():
                 return kept

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, expressions
-from orchestra_engine.language.expression_builtins import go_text
 from orchestra_engine.language.gojson import dumps
+from orchestra_engine.language.values import go_text
 from orchestra_engine.operate.scope import Scope
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, durations, expressions
-from orchestra_engine.language.expression_builtins import go_text
+from orchestra_engine.language.values import go_text
 from orchestra_engine.operate import memoize
 from orchestra_engine.operate.context import NodeError, failed, is_final, seconds_of
 

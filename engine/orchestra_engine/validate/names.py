@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from orchestra_engine.language import LanguageError, tags
-from orchestra_engine.language.expression_parser import identifiers
+from orchestra_engine.language.expr.parser import identifiers
 
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+")
 _FIELD = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")

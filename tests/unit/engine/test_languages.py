@@ -44,7 +44,7 @@ def test_faulty_conditions(text: str) -> None:
         ("7 % 4", 3),
         ("'a' + 'b'", "ab"),
         ("x > 2 ? 'big' : 'small'", "big"),
-        ("missing?.deep ?? 'none'", "none"),
+        ("missing ?? 'none'", "none"),
         ("items[1:]", [2, 3]),
         ("items[-1]", 3),
         ("2 in items and not (4 in items)", True),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
 from functools import lru_cache
-from typing import Any
 
 from orchestra_engine.language import LanguageError
-from orchestra_engine.language.expression_builtins import BUILTINS
-from orchestra_engine.language.expression_lexer import Token, located, tokens
+from orchestra_engine.language.expr.lexer import Token, located, tokens
+from orchestra_engine.language.expr.signatures import BUILTINS
+from orchestra_engine.language.expr.tree import Node, needed
 
 UNARY = {"not": 50, "!": 50, "-": 90, "+": 90}
 BINARY = {
@@ -51,19 +51,6 @@ PREDICATES: dict[str, tuple[str, ...]] = {
 }
 _CONSTANTS = {"true": True, "false": False, "nil": None}
 _MAX_DEPTH = 80
-
-
-@dataclass(slots=True)
-class Node:
-    """`kind` says what it is; `value` its name, operator or constant; `items` its operands; `at` its position."""
-
-    kind: str
-    at: int
-    value: Any = None
-    items: list[Node] = field(default_factory=list)
-    optional: bool = False
-    start: Node | None = None
-    stop: Node | None = None
 
 
 class _Parser:
@@ -127,7 +114,7 @@ class _Parser:
                 if following.value not in _NEGATED:
                     raise self.fault(f"unexpected token {following}", following)
                 if BINARY[following.value] < precedence:
-                    break
+                    break  # the `not` belongs to an operation further out
                 self.next()
                 negated = token = following
             level = BINARY.get(token.value)
@@ -242,17 +229,17 @@ class _Parser:
 
     def number(self, token: Token) -> int | float:
         text = token.value.replace("_", "").lower()
+        kind = {"0x": "hex", "0b": "binary", "0o": "octal"}.get(text[:2], "integer")
+        fractional = kind == "integer" and ("." in text or "e" in text)
+        go = "ParseFloat" if fractional else "ParseInt"
+        written = token.value.replace("_", "")
+        kind = "float" if fractional else kind
         try:
-            if text[:2] in ("0x", "0b", "0o"):
-                value: int | float = int(text, 0)
-            elif "." in text or "e" in text:
-                return float(text)
-            else:
-                value = int(text)
+            value: int | float = float(text) if fractional else int(text[:400], 10 if kind == "integer" else 0)
         except ValueError:
-            raise self.fault(f"invalid integer literal: {token.value}", token) from None
-        if value >= 2**63:
-            raise self.fault("integer literal is too large", token)
+            raise self.fault(f'invalid {kind} literal: strconv.{go}: parsing "{written}": invalid syntax') from None
+        if value == math.inf or (not fractional and value >= 2**63):
+            raise self.fault(f'invalid {kind} literal: strconv.{go}: parsing "{written}": value out of range')
         return value
 
     def call(self, token: Token, arguments: list[Node]) -> Node:
@@ -289,6 +276,8 @@ class _Parser:
         self.predicate_depth += 1
         node = self.sequence() if braces else self.expression(0)
         self.predicate_depth -= 1
+        if not braces and self.sees("Operator", ";"):
+            raise self.fault("wrap predicate with brackets { and }")
         if braces:
             self.expect("Bracket", "}")
         return Node("predicate", at, items=[node])
@@ -353,10 +342,13 @@ class _Parser:
         name = self.next()
         if name.kind != "Identifier" and not (name.kind == "Operator" and name.value.isalpha()):
             raise self.fault("expected name")
-        member = Node("member", name.at, items=[node, Node("constant", name.at, name.value)], optional=optional)
+        chained = node.kind == "chain"
+        owner = node.items[0] if chained else node
+        found = Node("member", name.at, items=[owner, Node("constant", name.at, name.value)], optional=optional)
         if self.sees("Bracket", "("):
-            return Node("call", name.at, None, [member, *self.arguments()])
-        return member
+            found.method = True
+            found = Node("call", name.at, None, [found, *self.arguments()])
+        return Node("chain", name.at, items=[found]) if chained or optional else found
 
     def index(self, node: Node, token: Token, optional: bool) -> Node:
         first = None if self.sees("Operator", ":") else self.expression(0)
@@ -367,7 +359,8 @@ class _Parser:
             return Node("slice", token.at, items=[node], start=first, stop=stop)
         self.expect("Bracket", "]")
         assert first is not None
-        return Node("member", token.at, items=[node, first], optional=optional)
+        member = Node("member", token.at, items=[node, first], optional=optional)
+        return Node("chain", token.at, items=[member]) if optional else member
 
 
 @lru_cache(maxsize=2048)
@@ -383,49 +376,10 @@ def parse(source: str) -> Node:
     return node
 
 
-def _path(node: Node) -> str | None:
-    parts: list[str] = []
-    while node.kind == "member":
-        name = node.items[1]
-        if node.optional or name.kind != "constant" or not isinstance(name.value, str):
-            return None
-        parts.append(name.value)
-        node = node.items[0]
-    return ".".join([str(node.value), *reversed(parts)]) if node.kind == "name" else None
-
-
-def _children(node: Node) -> list[Node]:
-    return [*node.items, *(n for n in (node.start, node.stop) if n is not None)]
-
-
 @lru_cache(maxsize=2048)
 def identifiers(source: str) -> tuple[str, ...]:
     """The names and dotted paths that an expression needs, without those that `??` and `?.` guard.
 
     Raises LanguageError if the expression cannot be parsed.
     """
-    guarded: set[int] = set()
-    found: dict[str, None] = {}
-
-    def guard(node: Node) -> None:
-        if node.kind == "member":
-            guarded.add(id(node))
-        for child in _children(node):
-            guard(child)
-
-    def walk(node: Node) -> None:
-        if node.kind == "binary" and node.value == "??":
-            guard(node.items[0])
-        if node.kind == "member" and node.optional and node.items[0].kind == "member":
-            guarded.add(id(node.items[0]))
-        for child in _children(node):
-            walk(child)
-        if id(node) in guarded:
-            return
-        if node.kind == "name":
-            found[node.value] = None
-        elif node.kind == "member" and (path := _path(node)) is not None:
-            found[path] = None
-
-    walk(parse(source))
-    return tuple(found)
+    return needed(parse(source))

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from orchestra_engine.language.expression_builtins import go_sorted, type_name
+from orchestra_engine.language import LanguageError
+from orchestra_engine.language.expr.operators import add
+from orchestra_engine.language.expr.sorting import sorted_indices
+from orchestra_engine.language.values import Groups, kind_name, type_name
 
 if TYPE_CHECKING:
-    from orchestra_engine.language.expression_evaluator import Evaluation
-    from orchestra_engine.language.expression_parser import Node
+    from orchestra_engine.language.expr.evaluator import Evaluation
+    from orchestra_engine.language.expr.tree import Node
 
 Predicate = Callable[["Evaluation", "Node"], Any]
 
 
 def _items(run: Evaluation, node: Node) -> list[Any]:
     value = run.run(node.items[0])
-    if isinstance(value, dict):
-        return list(value.values())
-    if not isinstance(value, list):
-        raise run.fault(f"builtin {node.value} takes only array (got {type_name(value)})", node.items[0])
-    return value
+    if isinstance(value, str):
+        return list(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and not value:
+        return []
+    shown = "zero" if value is None else kind_name(value)
+    asked = "Index" if isinstance(value, dict) else "Len"
+    raise run.fault(f"reflect: call of reflect.Value.{asked} on {shown} Value", node)
 
 
 def _each(run: Evaluation, node: Node, *, which: int = 1, backwards: bool = False) -> Iterator[tuple[int, Any, Any]]:
@@ -39,7 +46,8 @@ def _each(run: Evaluation, node: Node, *, which: int = 1, backwards: bool = Fals
 def _truths(run: Evaluation, node: Node, *, backwards: bool = False) -> Iterator[tuple[int, Any, bool]]:
     for index, item, value in _each(run, node, backwards=backwards):
         if not isinstance(value, bool):
-            raise run.fault(f"predicate should return boolean (got {type_name(value)})", node.items[-1])
+            shown = "nil" if value is None else type_name(value)
+            raise run.fault(f"interface conversion: interface {{}} is {shown}, not bool", node)
         yield index, item, value
 
 
@@ -49,21 +57,30 @@ def _find(run: Evaluation, node: Node) -> Any:
     for index, item, value in _truths(run, node, backwards=backwards):
         if value:
             return index if wants_index else item
-    return -1 if wants_index else None
+    return -1 if wants_index and not backwards else None
 
 
-def _group(run: Evaluation, node: Node) -> dict[Any, list[Any]]:
-    groups: dict[Any, list[Any]] = {}
+def _group(run: Evaluation, node: Node) -> Groups:
+    groups = Groups()
     for _, item, key in _each(run, node):
+        if isinstance(key, list | dict):
+            raise run.fault(f"runtime error: hash of unhashable type {type_name(key)}", node)
         groups.setdefault(key, []).append(item)
     return groups
 
 
 def _sort(run: Evaluation, node: Node) -> list[Any]:
-    keyed = [(key, index, item) for index, item, key in _each(run, node)]
-    order = run.run(node.items[2]) if len(node.items) > 2 else "asc"
-    found = go_sorted([key for key, _, _ in keyed], order)
-    return [keyed[i][2] for i in found]
+    direction = run.run(node.items[2]) if len(node.items) > 2 else "asc"
+    if not isinstance(direction, str):
+        raise run.fault("sortBy order argument must be a string", node)
+    if direction not in ("asc", "desc"):
+        raise run.fault("unknown order, use asc or desc", node)
+    keyed = [(key, item) for _, item, key in _each(run, node)]
+    try:
+        found = sorted_indices([key for key, _ in keyed], direction)
+    except LanguageError as error:
+        raise run.fault(str(error), node) from None
+    return [keyed[i][1] for i in found]
 
 
 def _reduce(run: Evaluation, node: Node) -> Any:
@@ -84,9 +101,10 @@ def _reduce(run: Evaluation, node: Node) -> Any:
 def _sum(run: Evaluation, node: Node) -> Any:
     total: Any = 0
     for _, _, value in _each(run, node):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise run.fault(f"invalid operation: {type_name(total)} + {type_name(value)}", node)
-        total += value
+        try:
+            total = add(value, total)
+        except LanguageError as error:
+            raise run.fault(str(error), node) from None
     return total
 
 

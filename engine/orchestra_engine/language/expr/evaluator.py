@@ -1,0 +1,217 @@
+"""Walks a checked tree over an environment, within bounds of steps and size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestra_engine.language import LanguageError, Refused
+from orchestra_engine.language.expr.builtins import BUILTINS
+from orchestra_engine.language.expr.lexer import located
+from orchestra_engine.language.expr.methods import method
+from orchestra_engine.language.expr.operators import OPERATIONS, to_int
+from orchestra_engine.language.expr.predicates import PREDICATES
+from orchestra_engine.language.expr.tree import Node
+from orchestra_engine.language.gotime import Duration, Location, Month, Time, Weekday
+from orchestra_engine.language.values import (
+    AnyMap,
+    Function,
+    cut,
+    go_text,
+    is_number,
+    size,
+    type_name,
+    wrapped,
+)
+
+_MAX_STEPS = 200_000
+_MAX_TEXT = 4 * 2**20
+_WITH_METHODS = (Time, Duration, Location, Month, Weekday)
+
+
+class _ChainEnds(Exception):
+    """A `?.` found nil: the chain it stands in is nil."""
+
+
+class Evaluation:
+    """One run of one expression. `names` holds what `let` declared, `scopes` the innermost predicate's pointers."""
+
+    def __init__(self, source: str, env: Mapping[str, Any]) -> None:
+        self.source, self.env = source, env
+        self.names: dict[str, Any] = {}
+        self.scopes: list[dict[str, Any]] = []
+        self.steps = 0
+
+    def fault(self, message: str, node: Node) -> LanguageError:
+        return located(message, self.source, node.at)
+
+    def tick(self, node: Node, count: int = 1) -> None:
+        self.steps += count
+        if self.steps > _MAX_STEPS:
+            raise self.fault(f"the expression takes more than {_MAX_STEPS} steps", node)
+
+    def run(self, node: Node) -> Any:
+        self.tick(node)
+        value = getattr(self, f"on_{node.kind}")(node)
+        if isinstance(value, str) and len(value) > _MAX_TEXT:
+            raise self.fault("memory budget exceeded", node)
+        return value
+
+    def on_constant(self, node: Node) -> Any:
+        return node.value
+
+    def on_name(self, node: Node) -> Any:
+        if node.value in self.names:
+            return self.names[node.value]
+        return self.env if node.value == "$env" else self.env.get(node.value)
+
+    def on_pointer(self, node: Node) -> Any:
+        scope = self.scopes[-1]
+        return scope.get({"": "item", "acc": "acc", "index": "index"}.get(node.value, ""))
+
+    def on_sequence(self, node: Node) -> Any:
+        value = None
+        for item in node.items:
+            value = self.run(item)
+        return value
+
+    def on_let(self, node: Node) -> Any:
+        self.names[node.value] = self.run(node.items[0])
+        try:
+            return self.run(node.items[1])
+        finally:
+            del self.names[node.value]
+
+    def truth(self, node: Node, at: Node) -> bool:
+        """The value of a node that has to be true or false."""
+        value = self.run(node)
+        if not isinstance(value, bool):
+            shown = "nil" if value is None else type_name(value)
+            raise self.fault(f"interface conversion: interface {{}} is {shown}, not bool", at)
+        return value
+
+    def on_conditional(self, node: Node) -> Any:
+        return self.run(node.items[1] if self.truth(node.items[0], node) else node.items[2])
+
+    def on_array(self, node: Node) -> list[Any]:
+        return [self.run(item) for item in node.items]
+
+    def on_map(self, node: Node) -> dict[str, Any]:
+        found = {}
+        for key, value in zip(node.items[::2], node.items[1::2], strict=True):
+            name = self.run(key)
+            if not isinstance(name, str):
+                shown = "nil" if name is None else type_name(name)
+                raise self.fault(f"interface conversion: interface {{}} is {shown}, not string", node)
+            found[name] = self.run(value)
+        return found
+
+    def on_unary(self, node: Node) -> Any:
+        if node.value in ("not", "!"):
+            return not self.truth(node.items[0], node)
+        value = self.run(node.items[0])
+        if node.value == "+":
+            return value
+        if not is_number(value):
+            raise self.fault(f"invalid operation: - {type_name(value)}", node)
+        return -value if isinstance(value, float) else wrapped(-value)
+
+    def on_binary(self, node: Node) -> Any:
+        operator, (left_node, right_node) = node.value, node.items
+        if operator in ("&&", "and", "||", "or"):
+            left = self.truth(left_node, node)
+            return left if left is (operator in ("||", "or")) else self.truth(right_node, node)
+        if operator == "??":
+            left = self.run(left_node)
+            return self.run(right_node) if left is None else left
+        left, right = self.run(left_node), self.run(right_node)
+        if operator == "in" and isinstance(right, list):
+            self.tick(node, len(right))
+        try:
+            return OPERATIONS[operator](left, right)
+        except LanguageError as error:
+            raise self.fault(str(error), node) from None
+
+    def on_chain(self, node: Node) -> Any:
+        try:
+            return self.run(node.items[0])
+        except _ChainEnds:
+            return None
+
+    def on_member(self, node: Node) -> Any:
+        base = self.run(node.items[0])
+        if base is None and node.optional:
+            raise _ChainEnds
+        return self.fetch(node, base, self.run(node.items[1]))
+
+    def fetch(self, node: Node, base: Any, key: Any) -> Any:
+        if isinstance(base, _WITH_METHODS) and isinstance(key, str):
+            found = method(base, key)
+            if found is not None:
+                return found
+        if isinstance(base, Mapping):
+            return self.value_of(node, base, key)
+        if isinstance(base, list | str):
+            if not is_number(key):
+                raise self.fault(f"invalid operation: int({'<nil>' if key is None else type_name(key)})", node)
+            at, length = to_int(key), size(base) if isinstance(base, str) else len(base)
+            at += length if at < 0 else 0
+            if not 0 <= at < length:
+                raise self.fault(f"index out of range: {at} (array length is {length})", node)
+            return base[at] if isinstance(base, list) else base.encode()[at]
+        raise self.fault(f"cannot fetch {go_text(key)} from {type_name(base)}", node)
+
+    def value_of(self, node: Node, base: Mapping[Any, Any], key: Any) -> Any:
+        if isinstance(base, AnyMap):
+            return base.get(key) if not isinstance(key, list | dict) else None
+        if key is not None and not isinstance(key, str):
+            raise self.fault(
+                f"reflect.Value.MapIndex: value of type {type_name(key)} is not assignable to type string", node
+            )
+        return base.get(key or "")
+
+    def on_slice(self, node: Node) -> Any:
+        base = self.run(node.items[0])
+        stop = self.run(node.stop) if node.stop else None
+        start = self.run(node.start) if node.start else 0
+        if not isinstance(base, list | str):
+            raise self.fault(f"cannot slice {go_text(start)}", node)
+        length = size(base) if isinstance(base, str) else len(base)
+        try:
+            low, high = to_int(start), length if node.stop is None else to_int(stop)
+        except LanguageError as error:
+            raise self.fault(str(error), node) from None
+        high = max(high + length if high < 0 else min(high, length), 0)
+        low = min(max(low + length if low < 0 else low, 0), high)
+        return cut(base, low, high) if isinstance(base, str) else base[low:high]
+
+    def on_call(self, node: Node) -> Any:
+        callee = node.items[0]
+        if callee.kind == "name" and callee.value in BUILTINS and callee.value not in self.env:
+            return self.apply(node, BUILTINS[callee.value], [self.run(item) for item in node.items[1:]])
+        arguments = [self.run(item) for item in node.items[1:]]
+        function = self.run(callee)
+        if function is None:
+            raise self.fault("invalid operation: cannot call nil", node)
+        if not isinstance(function, Function):
+            raise self.fault(f"invalid operation: cannot call non-function of type {type_name(function)}", node)
+        return self.apply(node, function, arguments)
+
+    def apply(self, node: Node, call: Any, arguments: list[Any]) -> Any:
+        for argument in arguments:
+            if isinstance(argument, list | dict | str):
+                self.tick(node, len(argument) // 64)
+        try:
+            return call(*arguments)
+        except Refused as error:
+            raise Refused(str(self.fault(str(error), node))) from None
+        except LanguageError as error:
+            raise self.fault(str(error), node) from None
+
+    def on_builtin(self, node: Node) -> Any:
+        if node.value in PREDICATES:
+            return PREDICATES[node.value](self, node)
+        return self.apply(node, BUILTINS[node.value], [self.run(item) for item in node.items])
+
+    def on_predicate(self, node: Node) -> Any:
+        return self.run(node.items[0])
