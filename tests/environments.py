@@ -41,9 +41,9 @@ def environment(requirements: Sequence[str], *, cache: Path) -> Path:
 
 
 def module_environment(module: Path, *, cache: Path) -> Path:
-    """The interpreter for a module whose metadata.json lists its requirements."""
-    metadata = json.loads((module / "metadata.json").read_text())
-    return environment(metadata["install"]["requirements"], cache=cache)
+    """The interpreter for a module with a requirements.txt."""
+    lines = (module / "requirements.txt").read_text().splitlines()
+    return environment([line for line in lines if not line.lstrip().startswith("#")], cache=cache)
 
 
 def clean_variables(**more: str) -> dict[str, str]:

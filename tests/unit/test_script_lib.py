@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from script.lib import ROOT, checks, demo, server
+
+LOCKS = [path.with_suffix(".txt") for path in (*ROOT.glob("requirements*.in"), *ROOT.glob("modules/*/requirements.in"))]
 
 
 def test_counts_are_those_of_the_report(tmp_path: Path) -> None:
@@ -176,13 +179,21 @@ def test_the_locks_name_no_host_and_pin_everything_with_hashes() -> None:
             assert "--hash=sha256:" in requirement, requirement
 
 
-def test_every_direct_requirement_is_locked() -> None:
-    for stem in ("requirements", "requirements-dev"):
-        locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / f"{stem}.txt").read_text(), re.MULTILINE))
-        for line in (ROOT / f"{stem}.in").read_text().splitlines():
-            if line and not line.startswith(("#", "-")):
-                name = re.split(r"[<>=\[; ]", line)[0].lower().replace("_", "-")
-                assert name in locked, f"{name} of {stem}.in is not in {stem}.txt; run script/lock"
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_direct_requirement_is_locked(lock: Path) -> None:
+    locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", lock.read_text(), re.MULTILINE))
+    for line in lock.with_suffix(".in").read_text().splitlines():
+        if line and not line.startswith(("#", "-")):
+            name = re.split(r"[<>=\[; ]", line)[0].lower().replace("_", "-")
+            assert name in locked, f"{name} is not in {lock}; run script/lock"
+
+
+@pytest.mark.parametrize("module", ["fetch", "storms"])
+def test_what_a_shipped_module_installs_does_not_float(module: str) -> None:
+    metadata = json.loads((ROOT / "modules" / module / "metadata.json").read_text())
+    assert metadata["install"]["requirements"] == "requirements.txt"
+    lines = (ROOT / "modules" / module / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not re.match(r"\s*#|[a-z0-9-]+==[\w.]+( ; .*)?$", line)] == []
 
 
 def test_help_needs_no_server() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.amda.sample.frames import gsm_to_gse
-from tests.environments import clean_variables, environment
+from tests.environments import clean_variables, module_environment
 
 ROOT = Path(__file__).parents[3]
 MODULE = ROOT / "modules" / "storms"
@@ -50,8 +50,7 @@ Storms = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def python(pytestconfig: pytest.Config) -> Path:
-    requirements = (MODULE / "requirements.txt").read_text().split()
-    return environment(requirements, cache=pytestconfig.cache.mkdir("environments"))
+    return module_environment(MODULE, cache=pytestconfig.cache.mkdir("environments"))
 
 
 @pytest.fixture(scope="session")
