@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -185,20 +185,15 @@ def _collected(attempt: Attempt, *, claim: int) -> Verdict:
     for output in declared(metadata):
         if output["type"] not in {"TT", "CAT"}:
             continue
-        file = by_name[output["filename"]]
-        try:
-            catalogs.enter(
-                file.artifact_id,
-                lines=_lines(file.artifact.key),
-                output=output,
-                name=metadata["name"],
-                description=metadata.get("description", ""),
-                writing=lambda: _writing(attempt, claim=claim),
-            )
-        except Malformed as error:
-            return Verdict(
-                state=State.FAILED, reason="OutputMalformed", message=_malformed(file.name, error), files=files
-            )
+        wrong = _entered(
+            by_name[output["filename"]],
+            output,
+            name=metadata["name"],
+            description=metadata.get("description", ""),
+            writing=partial(_writing, attempt, claim=claim),
+        )
+        if wrong:
+            return Verdict(state=State.FAILED, reason="OutputMalformed", message=wrong, files=files)
     message = f"not kept, because no database can hold their names: {', '.join(unstorable)}" if unstorable else ""
     return Verdict(state=State.SUCCEEDED, message=message, files=files)
 
@@ -215,20 +210,28 @@ def _of_schema(attempt: Attempt, *, claim: int) -> Verdict:
         if file.type not in {"TT", "CAT"}:
             continue
         output = outputs[file.name]
-        try:
-            catalogs.enter(
-                file.artifact_id,
-                lines=_lines(file.artifact.key),
-                output=output,
-                name=output["name"],
-                description=str(output.get("description", "")),
-                writing=writing,
-            )
-        except Malformed as error:
-            return Verdict(
-                state=State.FAILED, reason="OutputMalformed", message=_malformed(file.name, error), files=files
-            )
+        description = str(output.get("description", ""))
+        if wrong := _entered(file, output, name=output["name"], description=description, writing=writing):
+            return Verdict(state=State.FAILED, reason="OutputMalformed", message=wrong, files=files)
     return Verdict(state=State.SUCCEEDED, files=files)
+
+
+def _entered(
+    file: ExecutionArtifact, output: Mapping[str, Any], *, name: str, description: str, writing: given_out.Writing
+) -> str:
+    """Parse a file as the time table or catalog that it is declared as; what is wrong with it, empty if nothing."""
+    try:
+        catalogs.enter(
+            file.artifact_id,
+            lines=_lines(file.artifact.key),
+            output=output,
+            name=name,
+            description=description,
+            writing=writing,
+        )
+    except Malformed as error:
+        return _malformed(file.name, error)
+    return ""
 
 
 def declared(metadata: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,20 +8,24 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
 from app.executions.models import Attempt, Execution, Kind, Lease
 from app.executions.states import HELD
 from app.modules import leftovers, trees
 from app.modules.images import IN_TEXT
 from app.modules.leftovers import CacheInUse, Leftover, Size
-from app.schemas.models import SchemaVersion
+from app.schemas.models import Schema, SchemaQuerySet, SchemaVersion
 
 logger = logging.getLogger(__name__)
 
 _FIRST = 600.0  # s after a controller has begun to work
+_AT_ONCE = 1000  # sent manifests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,24 @@ def collect(*, older_than: float) -> list[Found]:
         else:
             removed.append(found)
     return removed
+
+
+def forgettable(*, older_than: float) -> SchemaQuerySet:
+    """The manifests that were sent to be run once so many seconds ago, and that no execution is of any more."""
+    executions = Execution.objects.filter(schema_version__schema=OuterRef("pk"))
+    before = timezone.now() - timedelta(seconds=older_than)
+    return Schema.objects.sent(before=before).filter(~Exists(executions))
+
+
+@transaction.atomic
+def forget_sent(*, older_than: float) -> int:
+    """Delete what is `forgettable`; how many there were. Whoever sends the same text again has it stored anew."""
+    found = forgettable(older_than=older_than)
+    locked = list(found.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
+    unused = found.filter(pk__in=locked)  # looked at again: a request may have come before the rows were locked
+    count = unused.count()
+    unused.delete()
+    return count
 
 
 def _leftovers(older_than: float) -> list[Leftover]:
@@ -118,6 +140,8 @@ def _collect_in_thread() -> None:
                 "removed the %s %s, %d bytes: %s",
                 found.leftover.what, found.leftover.path.name[:12], found.size.freed, found.leftover.why,
             )  # fmt: skip
+        if forgotten := forget_sent(older_than=settings.COLLECT_AFTER):
+            logger.info("forgot %d sent manifests that no execution is of", forgotten)
         leftovers.prune_cache()
     except (DatabaseError, OSError, CacheInUse) as error:
         logger.warning("housekeeping is put off: %s", error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -63,21 +63,34 @@ def request(
         "arguments": dict(arguments),
         "priority": priority,
     }
+
+    def make(digest: str) -> Execution:
+        wanted = _prediction(module, version, start=start, stop=stop, arguments=arguments, priority=priority)
+        wanted.idempotency_key, wanted.request_digest, wanted.owner = idempotency_key, digest, owner
+        return insert(wanted)
+
+    return once(asked, key=idempotency_key, owner=owner, make=make)
+
+
+def once(
+    asked: Mapping[str, Any], *, key: str | None, owner: AbstractBaseUser | None, make: Callable[[str], Execution]
+) -> Requested:
+    """The execution that the same request under the same key had made before, even a moment ago, or else a new one.
+
+    `make` inserts that with the digest of what is asked. Raises `KeyConflict`, `Faulty`, and what `make` raises.
+    """
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-    if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
+    if key is not None and (earlier := _earlier(key, digest=digest, owner=owner)):
         return earlier
-    wanted = _prediction(module, version, start=start, stop=stop, arguments=arguments, priority=priority)
-    wanted.idempotency_key, wanted.request_digest, wanted.owner = idempotency_key, digest, owner
     try:
-        return Requested(execution=insert(wanted), created=True)
+        return Requested(execution=make(digest), created=True)
     except IntegrityError:
-        if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
+        if key is not None and (earlier := _earlier(key, digest=digest, owner=owner)):
             return earlier
         raise
 
 
-def replay(key: str, *, digest: str, owner: AbstractBaseUser | None) -> Requested | None:
-    """The execution that the same request had made before, if any. Raises `KeyConflict`, `Faulty`."""
+def _earlier(key: str, *, digest: str, owner: AbstractBaseUser | None) -> Requested | None:
     _check_key(key)
     earlier = Execution.objects.filter(owner=owner, idempotency_key=key).select_related("version__module").first()
     if earlier is None:

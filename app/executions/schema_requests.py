@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from app.engines import services as engines
@@ -18,7 +16,7 @@ from app.engines.protocol import Fault
 from app.executions import manifests
 from app.executions.errors import NotAllowed, StillInUse
 from app.executions.models import Execution, Kind
-from app.executions.requests import PRIORITIES, Requested, insert_of_schema, replay
+from app.executions.requests import PRIORITIES, Requested, insert_of_schema, once
 from app.modules import services as modules
 from app.modules.faults import Faulty
 from app.schemas import services as schemas
@@ -44,29 +42,24 @@ def request_schema(
     every fault, `KeyConflict`, `NotAllowed` for what only Orchestra runs and for what was removed.
     """
     asked = {"schema": version.pk, "arguments": dict(arguments), "priority": priority}
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-    if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
-        return earlier
-    run = schemas.run(version)
-    if schemas.is_orchestras_own(run):
-        name = version.schema.name
-        raise NotAllowed(f"{name} is run by Orchestra itself: ask a module for a run, or for a build of it")
-    wanted = Execution(
-        kind=Kind.SCHEMA,
-        schema_version=version,
-        arguments=_checked(run, arguments, priority=priority),
-        priority=priority,
-        idempotency_key=idempotency_key,
-        request_digest=digest,
-        owner=owner,
-    )
-    try:
-        templates = list(run.templates.values())
-        return Requested(execution=insert_of_schema(wanted, templates=templates), created=True)
-    except IntegrityError:
-        if idempotency_key is not None and (earlier := replay(idempotency_key, digest=digest, owner=owner)):
-            return earlier
-        raise
+
+    def make(digest: str) -> Execution:
+        run = schemas.run(version)
+        if schemas.is_orchestras_own(run):
+            name = version.schema.name
+            raise NotAllowed(f"{name} is run by Orchestra itself: ask a module for a run, or for a build of it")
+        wanted = Execution(
+            kind=Kind.SCHEMA,
+            schema_version=version,
+            arguments=_checked(run, arguments, priority=priority),
+            priority=priority,
+            idempotency_key=idempotency_key,
+            request_digest=digest,
+            owner=owner,
+        )
+        return insert_of_schema(wanted, templates=list(run.templates.values()))
+
+    return once(asked, key=idempotency_key, owner=owner, make=make)
 
 
 def send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -25,6 +26,19 @@ class SchemaVersionInline(ReadOnlyInline):
         return super().get_queryset(request).select_related("schema").defer(*LONG)
 
 
+class SideField(forms.CharField):
+    """JSON as it was typed, however strange; nothing is None."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        try:
+            return json.loads(text) if text.strip() else None
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(f"This is not JSON: {error}") from None
+
+
 class SchemaForm(forms.ModelForm):
     """A manifest to be saved as a schema, or as the next version of one; every fault is told with its line."""
 
@@ -32,7 +46,11 @@ class SchemaForm(forms.ModelForm):
     manifest = forms.CharField(
         strip=False, widget=forms.Textarea(attrs={"rows": 40, "cols": 120, "spellcheck": "false"})
     )
-    inputs = forms.JSONField(required=False, help_text="JSON Schemas of inputs by name, over the manifest's own")
+    inputs = SideField(
+        required=False,
+        help_text="JSON Schemas of inputs by name, over the manifest's own. "
+        "Left empty, those of the version before stay; {} drops them.",
+    )
 
     class Meta:
         model = Schema

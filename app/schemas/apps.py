@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.management.base import CommandError
 from django.db.models.signals import post_migrate
 
 
@@ -17,10 +18,13 @@ class SchemasConfig(AppConfig):
 def _load_shipped(**_: Any) -> None:
     """Bring what ships with Orchestra into a database that has just been made or brought up to date."""
     from app.schemas.models import SchemaVersion
-    from app.schemas.services import load_shipped
+    from app.schemas.services import BadFile, load_shipped
 
     if SchemaVersion._meta.db_table in _tables():
-        load_shipped()
+        try:
+            load_shipped()
+        except BadFile as error:
+            raise CommandError(f"A schema that ships with Orchestra cannot be loaded: {error}") from None
 
 
 def _tables() -> list[str]:

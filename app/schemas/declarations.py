@@ -187,7 +187,7 @@ def _told(seen: Look, annotation: str, side: Mapping[str, Any] | None) -> tuple[
         return {}, [seen.fault(path, "is not an object with an object for each name")]
     if problem := json_schemas.unusable(side):
         return {}, [Fault(path=SIDE, message=problem)]
-    if not _is_by_name(side or {}):
+    if side is not None and not _is_by_name(side):
         return {}, [Fault(path=SIDE, message="is not an object with a JSON Schema for each name")]
     return {name: {**found.get(name, {}), **(side or {}).get(name, {})} for name in [*found, *(side or {})]}, []
 

@@ -24,6 +24,14 @@ class BadArguments(BadSchema):
     """Arguments do not go with a schema's inputs; the paths are their names."""
 
 
+class BadFile(BadSchema):
+    """A file of `schemas/` cannot be loaded; the text names it."""
+
+    def __init__(self, name: str, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        self.args = (f"schemas/{name}: {self}",)
+
+
 class NotChangeable(Exception):
     """The schema is Orchestra's own, or in use; the text says what to do instead."""
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import models
@@ -42,8 +43,23 @@ class SchemaQuerySet(models.QuerySet["Schema"]):
 
     def referring(self, name: str) -> list[str]:
         """The names of the schemas whose latest version refers to the WorkflowTemplate of that name."""
-        others = self.present().exclude(origin=Origin.SENT).exclude(name=name)
-        return [other for other, names in others.values_list("name", "latest__references") if name in names]
+        return [other for other, names in self._references() if name in names and other != name]
+
+    def dependent(self, name: str) -> SchemaQuerySet:
+        """The schemas that refer to the WorkflowTemplate of that name, also by way of others."""
+        references, found, reached = self._references(), set[str](), {name}
+        while reached:
+            found |= reached
+            reached = {other for other, names in references if reached & set(names)} - found
+        return self.present().filter(name__in=found - {name})
+
+    def _references(self) -> list[tuple[str, list[str]]]:
+        named = self.present().exclude(origin=Origin.SENT)
+        return list(named.values_list("name", "latest__references"))
+
+    def sent(self, *, before: datetime) -> SchemaQuerySet:
+        """The schemas that were sent to be run once, before that time."""
+        return self.filter(origin=Origin.SENT, created_at__lt=before)
 
 
 class Schema(models.Model):

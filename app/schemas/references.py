@@ -57,13 +57,20 @@ def resolve(wanted: Iterable[str]) -> dict[str, SchemaVersion]:
 
 def objects(versions: Mapping[str, SchemaVersion]) -> dict[str, dict[str, Any]]:
     """The WorkflowTemplates themselves, by the names that others know them by."""
-    return {
-        name: {**version.manifest, "metadata": {**(version.manifest.get("metadata") or {}), "name": name}}
-        for name, version in versions.items()
-    }
+    return {name: named(version.manifest, name) for name, version in versions.items()}
 
 
-def lock(wanted: Iterable[str]) -> list[str]:
-    """Lock the rows of these WorkflowTemplates until the transaction ends; the names of those that are gone."""
-    there = Schema.objects.templates(wanted).select_for_update(of=("self",)).order_by("pk")
-    return sorted(set(wanted) - {schema.name for schema in there})
+def named(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A WorkflowTemplate by the name that others know it by."""
+    return {**manifest, "metadata": {**(manifest.get("metadata") or {}), "name": name}}
+
+
+def lock(name: str, there: Mapping[str, SchemaVersion]) -> list[str]:
+    """Lock the rows of a schema and of its WorkflowTemplates until the transaction ends, always in the same order.
+
+    Returns the names of those WorkflowTemplates that are not any more what they were when they were looked at.
+    """
+    names = {name, *there}
+    rows = Schema.objects.filter(name__in=names, removed_at=None).select_for_update().order_by("pk")
+    latest = {schema.name: schema.latest_id for schema in rows}
+    return sorted(other for other, version in there.items() if latest.get(other) != version.pk)

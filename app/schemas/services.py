@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,16 @@ from django.utils import timezone
 
 from app.engines import manifests
 from app.engines.protocol import Fault
-from app.schemas import declarations, references, runs
-from app.schemas.faults import BadArguments, BadSchema, InUse, NotChangeable
+from app.schemas import declarations, dependants, references, runs
+from app.schemas.faults import BadArguments, BadFile, BadSchema, InUse, NotChangeable
 from app.schemas.models import Origin, Schema, SchemaKind, SchemaVersion
 from app.schemas.refusals import SENT_PREFIX, own_name, refusals
 from app.schemas.runs import Run
 
-__all__ = ["BadArguments", "BadSchema", "InUse", "NotChangeable", "Run", "Saved"]
+__all__ = ["BadArguments", "BadFile", "BadSchema", "InUse", "NotChangeable", "Run", "Saved"]
 
 FOLDER: Path = settings.BASE_DIR / "schemas"  # the manifests that ship with Orchestra
+_TRIES = 5
 
 arguments = runs.arguments
 has_content = declarations.has_content
@@ -42,15 +44,31 @@ class Saved:
 
 
 def load_shipped() -> list[SchemaVersion]:
-    """Save every manifest of `schemas/` that is not the latest version already; returns the new versions."""
+    """Save every manifest of `schemas/` that is not the latest version already; returns the new versions.
+
+    Raises `BadFile` for the first that is faulty.
+    """
     loaded = []
     for path in sorted(FOLDER.glob("*.yaml")):
-        side = path.with_suffix(".inputs.json")
-        inputs = json.loads(side.read_text(encoding="utf-8")) if side.exists() else {}
-        saved = save(path.read_text(encoding="utf-8"), name=path.stem, inputs=inputs, origin=Origin.SHIPPED)
+        try:
+            saved = _load(path)
+        except BadSchema as error:
+            raise BadFile(path.name, error.faults) from None
         if saved.created:
             loaded.append(saved.version)
     return loaded
+
+
+def _load(path: Path) -> Saved:
+    side = path.with_suffix(".inputs.json")
+    try:
+        text = path.read_text(encoding="utf-8")
+        inputs = json.loads(side.read_text(encoding="utf-8")) if side.exists() else {}
+    except UnicodeDecodeError:
+        raise BadSchema([Fault(path="", message="this or its side file is no text in UTF-8")]) from None
+    except (ValueError, RecursionError) as error:
+        raise BadSchema([Fault(path=side.name, message=f"is not JSON: {error}")]) from None
+    return save(text, name=path.stem, inputs=inputs, origin=Origin.SHIPPED)
 
 
 def current(name: str) -> SchemaVersion:
@@ -73,9 +91,31 @@ def save(text: str, *, name: str = "", inputs: Mapping[str, Any] | None = None, 
     """
     if origin == Origin.SENT:
         name = _sent_name(text)
-    named = bool(name)
     if name and (found := _same(name, text=text, inputs=inputs, origin=origin)) is not None:
         return Saved(version=found, created=False)
+    for _ in range(_TRIES):
+        with contextlib.suppress(_Changed):
+            return _insert(_made(text, name=name, inputs=inputs, origin=origin), origin=origin)
+    raise NotChangeable("what the schema refers to, or is referred to by, changes all the time; save it again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A version to be inserted, and what it was checked against."""
+
+    name: str
+    version: SchemaVersion
+    templates: Mapping[str, SchemaVersion]
+    dependants: Collection[int]
+
+
+class _Changed(Exception):
+    """What a version was checked against was changed before it could be inserted."""
+
+
+def _made(text: str, *, name: str, inputs: Mapping[str, Any] | None, origin: str) -> _Made:
+    """The version that a text would be. Raises `BadSchema` with every fault."""
+    named = bool(name)
     seen = manifests.read(text)
     if not seen.manifest:
         raise BadSchema(seen.faults)
@@ -86,14 +126,18 @@ def save(text: str, *, name: str = "", inputs: Mapping[str, Any] | None = None, 
     manifests.examine(seen, text, templates=templates)
     faults = [*refusals(seen, name=name, named=named, origin=origin), *missing, *seen.faults]
     declared: dict[str, Any] = {}
+    checked: set[int] = set()
     if not faults:
         whole = runs.whole(seen, name=name, templates=templates)
         declared["inputs"], of_inputs = declarations.inputs(whole, side)
         declared["outputs"], of_outputs = declarations.outputs(whole)
         faults += [*_explained(of_inputs, kept=bool(side) and not inputs), *of_outputs]
+    if not faults and seen.manifest["kind"] == SchemaKind.TEMPLATE:
+        spoiled, checked = dependants.spoiled(seen, name=name, templates=templates)
+        faults += spoiled if origin != Origin.SHIPPED else []  # what ships goes on; theirs is told when it is run
     if faults:
         raise BadSchema(faults)
-    made = SchemaVersion(
+    version = SchemaVersion(
         manifest=seen.manifest,
         text=text,
         digest=_digest(text, side),
@@ -102,7 +146,7 @@ def save(text: str, *, name: str = "", inputs: Mapping[str, Any] | None = None, 
         warnings=seen.warnings,
         **declared,
     )
-    return _insert(made, name=name, origin=origin)
+    return _Made(name=name, version=version, templates=there, dependants=checked)
 
 
 def _explained(faults: list[Fault], *, kept: bool) -> list[Fault]:
@@ -114,30 +158,34 @@ def _explained(faults: list[Fault], *, kept: bool) -> list[Fault]:
 
 
 @transaction.atomic
-def _insert(made: SchemaVersion, *, name: str, origin: str) -> Saved:
-    kind = made.manifest["kind"]
-    if gone := references.lock(made.references):
-        raise BadSchema([Fault(path="spec", message=f"the WorkflowTemplate {one} was removed") for one in gone])
-    schema = _locked(name, kind=kind, origin=origin)
+def _insert(made: _Made, *, origin: str) -> Saved:
+    version, kind = made.version, made.version.manifest["kind"]
+    schema = _there(made.name, kind=kind, origin=origin)
+    if references.lock(made.name, made.templates):
+        raise _Changed
+    schema.refresh_from_db()
+    if schema.removed_at or (kind == SchemaKind.TEMPLATE and dependants.numbers(made.name) != made.dependants):
+        raise _Changed
     if schema.origin == Origin.SHIPPED and origin != Origin.SHIPPED:
+        name = made.name
         raise NotChangeable(f"the schema {name} ships with Orchestra and is not changed; save it under another name")
     if schema.kind != kind:
-        message = f"the schema {name} is a {schema.kind}; save a {kind} under another name"
+        message = f"the schema {made.name} is a {schema.kind}; save a {kind} under another name"
         raise BadSchema([Fault(path="kind", message=message)])
-    if schema.latest is not None and schema.latest.digest == made.digest:
+    if schema.latest is not None and schema.latest.digest == version.digest:
         schema.latest.schema = schema
         return Saved(version=schema.latest, created=False)
-    made.schema = schema
-    made.number = (schema.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    made.save(force_insert=True)
-    schema.latest, schema.origin = made, origin
+    version.schema = schema
+    version.number = (schema.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    version.save(force_insert=True)
+    schema.latest, schema.origin = version, origin
     schema.save(update_fields=["latest", "origin"])
-    return Saved(version=made, created=True)
+    return Saved(version=version, created=True)
 
 
-def _locked(name: str, *, kind: str, origin: str) -> Schema:
-    """The schema of that name, made if need be; its row is locked, so that versions are numbered one by one."""
-    schemas = Schema.objects.select_for_update().filter(name=name, removed_at=None)
+def _there(name: str, *, kind: str, origin: str) -> Schema:
+    """The schema of that name, made if need be."""
+    schemas = Schema.objects.filter(name=name, removed_at=None)
     if schema := schemas.first():
         return schema
     try:

@@ -26,6 +26,8 @@ Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Value of an input.")
 ]
 
+_SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<", "multipleOf": "multiple of"}
+
 
 @app.command()
 def add(
@@ -81,22 +83,34 @@ def show(
     if manifest:
         print(found["manifest"], end="")
         return
-    screen.fields({key: found[key] for key in ("name", "version", "origin", "created_at")})
+    screen.fields({key: found[key] for key in ("name", "kind", "version", "origin", "references", "created_at")})
     print("\nInputs")
-    inputs = found["inputs"]
+    needed = found["inputs"]["required"]
     rows = [
-        (key, one.get("type", "file"), one.get("default", "needed" if key in inputs["required"] else ""),
-         one.get("description"))
-        for key, one in inputs["properties"].items()
-    ]  # fmt: skip
-    screen.table(("input", "type", "default", "description"), rows, empty="none")
+        (
+            key,
+            one.get("type", "file"),
+            one.get("unit"),
+            one.get("default", "needed" if key in needed else ""),
+            _bounds(one),
+            one.get("description"),
+        )
+        for key, one in found["inputs"]["properties"].items()
+    ]
+    screen.table(("input", "type", "unit", "default", "allowed", "description"), rows, empty="none")
     print("\nOutputs")
     outputs = [
-        (key, "file" if kind == "artifacts" else "parameter", one.get("type"), one.get("description"))
+        (
+            key,
+            one.get("type") or ("file" if kind == "artifacts" else "parameter"),
+            one.get("unit"),
+            "yes" if one.get("required") else "",
+            one.get("description"),
+        )
         for kind, named in found["outputs"].items()
         for key, one in named.items()
     ]
-    screen.table(("output", "", "type", "description"), outputs, empty="none")
+    screen.table(("output", "type", "unit", "promised", "description"), outputs, empty="none")
     for one in found["warnings"]:
         screen.note(screen.shown(f"line {one['line']}: {one['severity']}: {one['message']}"))
 
@@ -156,6 +170,14 @@ def _show(ended: Json) -> None:
         print(screen.shown(f"  {key} = {value}"))
     for file in ended["outputs"]:
         print(screen.shown(f"  {file['role']:<7} {file['name']}  {file['size']} bytes  sha256 {file['sha256'][:12]}"))
+
+
+def _bounds(declared: Json) -> str:
+    """What a value may be beside its type, in few words."""
+    if "enum" in declared:
+        return ", ".join(map(screen.shown, declared["enum"]))
+    told = [f"{sign} {screen.shown(declared[key])}" for key, sign in _SIGNS.items() if key in declared]
+    return ", ".join([*told, *(str(declared[key]) for key in ("format", "pattern") if key in declared)])
 
 
 def read(file: str) -> str:

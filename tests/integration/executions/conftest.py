@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from app.executions.controller import Controller
 from app.modules.models import Module
 from app.schemas import services as schemas
 from tests import factories
 from tests.integration.executions.fake_engine import World
+
+
+@pytest.fixture
+def static_files(settings: Settings, tmp_path: Path) -> None:
+    """A folder without the controller's sockets, which are no files to serve."""
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
 
 
 @pytest.fixture

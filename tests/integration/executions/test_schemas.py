@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from app.artifacts import repository
 from app.catalogs.models import Catalog
-from app.executions import services
+from app.executions import housekeeping, services
 from app.executions.errors import NotAllowed, StillInUse
 from app.executions.models import Execution, Kind
+from app.executions.requests import workflow_name as name
 from app.executions.states import State
 from app.modules.faults import Faulty
 from app.schemas import services as schemas
@@ -22,7 +26,7 @@ from app.schemas.models import Origin, Schema, SchemaVersion
 from tests import factories
 from tests.integration.executions.fake_engine import World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("static_files")]
 
 Work = Callable[[], None]
 TEXT = """
@@ -46,17 +50,6 @@ spec:
         parameters: [{name: sum, valueFrom: {path: /tmp/sum}}]
       container: {image: busybox, command: [echo, "{{workflow.parameters.count}}"]}
 """
-
-
-@pytest.fixture(autouse=True)
-def static_files(settings: Any, tmp_path: Path) -> None:
-    """A folder without the controller's sockets, which are no files to serve."""
-    settings.STATIC_ROOT = tmp_path / "static"
-    settings.STATIC_ROOT.mkdir()
-
-
-def name(execution: Execution) -> str:
-    return f"schema-{execution.pk}-{execution.attempt}"
 
 
 def asked(**given: Any) -> Execution:
@@ -223,6 +216,44 @@ def test_a_sent_manifest_runs_and_is_not_kept_if_it_is_refused(shipped: None) ->
     listed = Client().get("/api/v1/schemas").json()["items"]
     assert [one["name"] for one in listed] == ["build", "predict"]
     assert [one["schema"]["name"] for one in Client().get(f"/api/v1/executions?schema={sent.name}").json()["items"]]
+
+
+def test_sent_manifests_are_forgotten_once_no_execution_is_of_them(shipped: None) -> None:
+    kept, gone = services.send(TEXT).execution, services.send(TEXT + "# another").execution
+    name = gone.schema_version.schema.name
+    schemas.save(TEXT)
+    Execution.objects.filter(pk=gone.pk).delete()
+    assert housekeeping.forget_sent(older_than=3600) == 0
+    Schema.objects.update(created_at=timezone.now() - timedelta(days=8))
+    assert [one.name for one in housekeeping.forgettable(older_than=3600)] == [name]
+    assert housekeeping.forget_sent(older_than=3600) == 1
+    assert set(Schema.objects.exclude(origin=Origin.SHIPPED).values_list("name", flat=True)) == {
+        "tables", kept.schema_version.schema.name
+    }  # fmt: skip
+    assert services.send(TEXT + "# another").execution.schema_version.schema.name == name
+
+
+def test_a_manifest_that_is_sent_while_it_is_forgotten_runs_all_the_same(shipped: None) -> None:
+    failures: list[Exception] = []
+
+    def forget() -> None:
+        try:
+            housekeeping.forget_sent(older_than=3600)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    for turn in range(6):
+        text = f"{TEXT}# {turn}"
+        schemas.save(text, origin=Origin.SENT)
+        Schema.objects.filter(origin=Origin.SENT).update(created_at=timezone.now() - timedelta(days=8))
+        thread = threading.Thread(target=forget)
+        thread.start()
+        execution = services.send(text).execution
+        thread.join()
+        assert failures == []
+        assert Execution.objects.get(pk=execution.pk).schema_version.text == text
 
 
 def test_saving_answers_with_the_version_or_every_fault_and_its_line(shipped: None) -> None:

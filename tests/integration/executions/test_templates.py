@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +13,14 @@ from django.test import Client
 from app.executions import services
 from app.executions.errors import NotAllowed, StillInUse
 from app.executions.models import Execution
+from app.executions.requests import workflow_name as name
 from app.modules.faults import Faulty
 from app.schemas import services as schemas
 from app.schemas.models import Schema, SchemaVersion
-from app.schemas.services import BadSchema, InUse
+from app.schemas.services import BadSchema, InUse, NotChangeable
 from tests.integration.executions.fake_engine import World
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("static_files")]
 
 Work = Callable[[], None]
 TOOLS = """
@@ -59,17 +59,6 @@ spec:
 """
 
 
-@pytest.fixture(autouse=True)
-def static_files(settings: Any, tmp_path: Path) -> None:
-    """A folder without the controller's sockets, which are no files to serve."""
-    settings.STATIC_ROOT = tmp_path / "static"
-    settings.STATIC_ROOT.mkdir()
-
-
-def name(execution: Execution) -> str:
-    return f"schema-{execution.pk}-{execution.attempt}"
-
-
 def asked(text: str, **given: Any) -> Execution:
     return services.request_schema(schemas.save(text).version, **given).execution
 
@@ -77,6 +66,28 @@ def asked(text: str, **given: Any) -> Execution:
 def image(world: World, execution: Execution) -> str:
     """The image of the template that an execution was submitted with."""
     return str(world.templates[name(execution)]["tools"]["spec"]["templates"][0]["container"]["image"])
+
+
+def together(acts: list[Callable[[], object]]) -> None:
+    """Do all at once; each may be refused, nothing else may happen."""
+    failures: list[Exception] = []
+
+    def tried(act: Callable[[], object]) -> None:
+        try:
+            act()
+        except (NotAllowed, NotChangeable, StillInUse, BadSchema):
+            pass
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=tried, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
 
 
 def test_a_reference_to_nothing_is_a_fault_at_its_place(shipped: None) -> None:
@@ -187,6 +198,68 @@ def test_a_template_in_use_is_not_removed(shipped: None) -> None:
         services.resubmit(execution)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("- name: say", "- name: shout", "the schema user refers to it and would be wrong: .*say"),
+        ("  entrypoint: say\n", "", "the schema made-from refers to it and would be wrong: .*entrypoint"),
+        ("{name: count, value", "{name: times, value", "the schema side refers .*inputs: count: there is no such name"),
+    ],
+    ids=["a template is gone", "no entrypoint", "an input is gone"],
+)
+def test_a_new_version_of_a_template_must_not_make_wrong_what_refers_to_it(
+    shipped: None, old: str, new: str, words: str
+) -> None:
+    tools = TOOLS.replace("orchestra/inputs", "x")
+    schemas.save(tools)
+    schemas.save(USER)
+    schemas.save(FROM)
+    schemas.save(FROM.replace("made-from", "side"), inputs={"count": {"minimum": 1, "type": "integer"}})
+    changed = tools.replace(old, new).replace(
+        "entrypoint: say", "entrypoint: shout" if "shout" in new else "entrypoint: say"
+    )
+    with pytest.raises(BadSchema, match=words):
+        schemas.save(changed)
+    assert schemas.current("tools").number == 1
+    assert schemas.save(tools.replace("busybox", "alpine")).created
+
+
+def test_what_refers_to_a_template_by_way_of_another_is_looked_at_too(shipped: None) -> None:
+    schemas.save(TOOLS)
+    schemas.save(USER.replace("kind: Workflow", "kind: WorkflowTemplate").replace("name: user", "name: middle"))
+    schemas.save(USER.replace("{name: tools, template: say}", "{name: middle, template: main}"))
+    with pytest.raises(BadSchema) as raised:
+        schemas.save(TOOLS.replace("say", "shout"))
+    told = [fault.message for fault in raised.value.faults]
+    assert [word in one for word, one in zip(("middle", "user"), told, strict=True)] == [True, True]
+
+
+def test_what_is_wrong_already_does_not_keep_a_template_from_being_saved(shipped: None) -> None:
+    schemas.save(TOOLS)
+    user = schemas.save(USER).version
+    broken = USER.replace("template: say", "template: shout")
+    SchemaVersion.objects.filter(pk=user.pk).update(text=broken)
+    assert schemas.save(TOOLS.replace("busybox", "alpine")).created
+
+
+def test_a_template_and_what_refers_to_it_saved_at_once_go_together(shipped: None) -> None:
+    """Each is checked against the other as it is when it is stored, whoever comes first."""
+    both = TOOLS + TOOLS[TOOLS.index("  - name: say") :].replace("say", "shout")
+    for turn in range(6):
+        tools, user = f"tools-{turn}", f"user-{turn}"
+        schemas.save(both, name=tools)
+        together(
+            [
+                lambda tools=tools: schemas.save(TOOLS, name=tools),  # type: ignore[misc]
+                lambda tools=tools, user=user: schemas.save(  # type: ignore[misc]
+                    USER.replace("{name: tools, template: say}", f"{{name: {tools}, template: shout}}"), name=user
+                ),
+            ]
+        )
+        has_shout = "shout" in schemas.current(tools).text
+        assert Schema.objects.filter(name=user).exists() is has_shout
+
+
 def test_an_earlier_version_whose_template_is_gone_is_told(shipped: None) -> None:
     tools = schemas.save(TOOLS).version.schema
     earlier = schemas.save(USER).version
@@ -212,7 +285,7 @@ def test_removing_a_template_and_using_it_at_once_never_leaves_a_run_without_it(
     for turn in range(6):
         schemas.save(TOOLS)
         version = schemas.save(USER, name=f"user-{turn}").version
-        sent, failures = [], list[Exception]()
+        sent: list[Execution] = []
 
         def use(version: SchemaVersion = version, sent: list[Execution] = sent) -> None:
             sent.append(services.request_schema(version).execution)
@@ -221,22 +294,7 @@ def test_removing_a_template_and_using_it_at_once_never_leaves_a_run_without_it(
             services.remove_schema(Schema.objects.get(name=f"user-{turn}", removed_at=None))
             services.remove_schema(Schema.objects.get(name="tools", removed_at=None))
 
-        def tried(do: Callable[[], None], failures: list[Exception] = failures) -> None:
-            try:
-                do()
-            except (NotAllowed, StillInUse, BadSchema):
-                pass
-            except Exception as error:
-                failures.append(error)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=tried, args=(do,)) for do in (use, remove)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert failures == []
+        together([use, remove])
         for execution in sent:
             [kept] = execution.templates.select_related("schema")
             assert kept.schema.removed_at is None

@@ -77,6 +77,50 @@ def test_a_changed_file_is_a_new_version(tmp_path: Path, monkeypatch: pytest.Mon
     assert SchemaVersion.objects.get(pk=first.pk).text == TEXT
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "hello.yaml",
+            TEXT.replace("entrypoint", "entrypont").encode(),
+            r"schemas/hello.yaml: line 9, column 14: .*entrypont",
+        ),
+        ("hello.yaml", b"\xff", r"schemas/hello.yaml: .*UTF-8"),
+        ("Hello!.yaml", TEXT.encode(), r"schemas/Hello!.yaml: name: .*small letters"),
+        ("hello.inputs.json", b"{", r"schemas/hello.yaml: hello.inputs.json: is not JSON"),
+        ("hello.inputs.json", b"[" * 100_000, r"schemas/hello.yaml: hello.inputs.json: is not JSON"),
+        ("hello.inputs.json", b"[]", r"schemas/hello.yaml: inputs: is not an object"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_is_named_and_what_was_there_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, words: str
+) -> None:
+    monkeypatch.setattr(services, "FOLDER", tmp_path)
+    (tmp_path / "hello.yaml").write_text(TEXT)
+    services.load_shipped()
+    (tmp_path / "hello.yaml").write_text(TEXT + "# changed")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CommandError, match=words):
+        call_command("migrate", verbosity=0)
+    assert services.current("hello").number <= 2
+    assert SchemaVersion.objects.get(schema__name="hello", number=1).text == TEXT
+
+
+def test_what_ships_changes_whatever_refers_to_it_and_that_is_told_when_it_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = TEXT.replace("kind: Workflow", "kind: WorkflowTemplate").replace("name: hello", "name: tools")
+    monkeypatch.setattr(services, "FOLDER", tmp_path)
+    (tmp_path / "tools.yaml").write_text(template)
+    services.load_shipped()
+    services.save("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: user}\n"
+                  "spec: {workflowTemplateRef: {name: tools}}\n", inputs={"count": {"type": "integer"}})  # fmt: skip
+    (tmp_path / "tools.yaml").write_text(template.replace("- name: count", "- name: times").replace(ANNOTATION, "'{}'"))
+    assert [version.number for version in services.load_shipped()] == [2]
+    with pytest.raises(BadSchema, match="count: there is no such name"):
+        services.arguments(services.run(services.current("user")), {"count": 1})
+
+
 def test_the_manifest_and_its_inputs_are_kept_beside_the_text() -> None:
     saved = services.save(TEXT)
     version = saved.version

@@ -39,6 +39,30 @@ def test_a_list_is_a_table_for_people_and_json_for_programs(stub: Stub) -> None:
     assert json.loads(orchestra("list", "--json", server=stub.url).stdout) == [MODULE]
 
 
+def test_a_schema_is_shown_with_kinds_units_bounds_and_what_it_promises(stub: Stub) -> None:
+    inputs = {
+        "count": {"type": "integer", "unit": "h", "minimum": 1, "maximum": 24, "default": 2, "description": "how many"},
+        "kind": {"type": "string", "enum": ["fast", "slow"]},
+        "text": {"anyOf": []},
+    }
+    stub.answer = lambda _: as_json({
+        "name": "hours", "kind": "WorkflowTemplate", "version": 3, "origin": "added",
+        "created_at": "2001-03-28T00:00:00Z", "references": ["tools"], "warnings": [], "manifest": "",
+        "inputs": {"properties": inputs, "required": ["kind"]},
+        "outputs": {"parameters": {"sum": {"unit": "nT", "required": True}}, "artifacts": {"log": {}}},
+    })  # fmt: skip
+    shown = orchestra("schema", "show", "hours", server=stub.url)
+    assert shown.returncode == 0, shown.stderr
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["kind", "WorkflowTemplate"] in lines
+    assert ["references", '["tools"]'] in lines
+    assert ["count", "integer", "h", "2", "≥", "1,", "≤", "24", "how", "many"] in lines
+    assert ["kind", "string", "needed", "fast,", "slow"] in lines
+    assert ["text", "file"] in lines
+    assert ["sum", "parameter", "nT", "yes"] in lines
+    assert ["log", "file"] in lines
+
+
 def test_no_server_is_exit_code_3() -> None:
     result = orchestra("list", server="http://127.0.0.1:9")
     assert result.returncode == 3

@@ -14,8 +14,9 @@ from app.modules.leftovers import CacheInUse, prune_cache
 
 class Command(BaseCommand):
     help = (
-        "List environments, trees and unfinished folders that nothing needs any more; with --delete remove them. What "
-        "runs, waits or can be run stays, also if it starts meanwhile; results and logs are never touched."
+        "List environments, trees, unfinished folders and sent manifests that nothing needs any more; with --delete "
+        "remove them. What runs, waits or can be run stays, also if it starts meanwhile; results and "
+        "logs are never touched."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,8 +35,12 @@ class Command(BaseCommand):
         for one in found:
             self.stdout.write(_line(one))
         total = f"{len(found)} folder{'' if len(found) == 1 else 's'}, {_amount(sum(one.size.freed for one in found))}"
+        older = {"older_than": older_than}
+        sent = housekeeping.forget_sent(**older) if delete else housekeeping.forgettable(**older).count()
+        if sent:
+            total += f", {sent} sent manifest{'' if sent == 1 else 's'} that no execution is of"
         if not delete:
-            then = "; --delete removes them, and prunes uv's cache" if found else "; --delete prunes uv's cache"
+            then = "; --delete removes them, and prunes uv's cache" if found or sent else "; --delete prunes uv's cache"
             self.stdout.write(f"Nothing was removed. Not needed: {total}{then}.")
             return
         self.stdout.write(f"Removed {total}.")
