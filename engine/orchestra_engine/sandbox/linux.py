@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import signal
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
@@ -33,6 +34,7 @@ _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
+_SYS_CLONE3 = 435
 _SYS_MOUNT_SETATTR = 442
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280}
@@ -44,6 +46,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _KEPT = (MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME)  # statvfs uses the same bits but one
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_locked = ctypes.PyDLL(None, use_errno=True)  # calls through it do not let go of the interpreter
 
 
 def _check(result: int, what: str) -> None:
@@ -52,9 +55,24 @@ def _check(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def unshare(flags: int) -> None:
-    """Leave the namespaces of `flags` (CLONE_NEW…) for new ones."""
-    _check(_libc.unshare(flags), f"unshare({flags:#x})")
+def fork_into(flags: int) -> int:
+    """os.fork with a child in new namespaces (CLONE_NEW…), which os.fork and unshare need a second process for.
+
+    The child of a new PID namespace is its first process. The caller must have a single thread.
+    """
+    arguments = (ctypes.c_uint64 * 8)(flags, 0, 0, 0, signal.SIGCHLD)  # struct clone_args
+    _locked.PyOS_BeforeFork()
+    pid: int = _locked.syscall(
+        ctypes.c_long(_SYS_CLONE3), ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments))
+    )
+    if pid == 0:
+        _locked.PyOS_AfterFork_Child()
+        return 0
+    number = ctypes.get_errno()
+    _locked.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(number, f"clone3({flags:#x}): {os.strerror(number)}")
+    return pid
 
 
 def mount(source: str, target: str, *, kind: str = "", flags: int = 0, data: str = "") -> None:

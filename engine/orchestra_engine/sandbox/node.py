@@ -261,6 +261,7 @@ class Node:
             base=base,
             readonly=[*image["readonly"], *self.task.grant.get("readonly", [])],
             writable=list(self.task.grant.get("writable", [])),
+            named=self._named_paths(container),
             volumes=self.volumes.get(container.name, {}),
             overlays=self._overlays(container),
         )

@@ -1,8 +1,9 @@
 """A root of its own for a container: user, mount and PID namespaces, made without any privilege.
 
 The programs of the machine (/usr, /bin, /lib*), the image's folders and a few files of /etc are there read-only, at the
-same paths; /dev is small, /proc its own; everything else is an empty folder on disk. The namespace's first process
-(here: init) ends with the program, and the kernel then ends all that is left.
+same paths; /dev is small, /proc its own; everything else is an empty folder on disk (/etc, /dev and /sys in memory,
+unless the manifest puts something there). The namespace's first process (here: init) ends with the program, and the
+kernel then ends all that is left.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import linux
-from .program import NotRunnable, Program, become
+from .program import NotRunnable, Program, spawn
 
 BASE = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = (
@@ -39,7 +40,10 @@ PROCESSORS = "/sys/devices/system/cpu"  # lscpu, loky and OpenBLAS count them he
 PROC_READONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 SHM_BYTES = 256 * 1024 * 1024  # /dev/shm, in memory
 _SHM = "dev/shm"
-_FOLDERS = ("tmp", "var", "var/tmp", "proc", "dev", "dev/shm", "run", "root", "etc")
+_FOLDERS = ("tmp", "var", "var/tmp", "proc", "dev", "run", "root", "etc", "sys")
+_IN_MEMORY = ("etc", "dev", "sys")  # many small mount points, which a disk would have to make and to forget
+_NAMESPACES = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC
+_MEMORY_BYTES = 16 * 1024 * 1024  # for what programs write to /etc and /dev
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,7 @@ class Root:
     base: Path
     readonly: list[str] = field(default_factory=list)  # folders and files of the machine, same path inside
     writable: list[str] = field(default_factory=list)  # likewise, but writable
+    named: list[str] = field(default_factory=list)  # where the manifest puts and looks for files
     volumes: dict[str, Path] = field(default_factory=dict)  # path inside → folder on disk
     overlays: dict[str, Path] = field(default_factory=dict)  # /usr and the like → folder for what is written there
 
@@ -66,15 +71,13 @@ def skeleton(base: Path) -> None:
     """Make the folders that every root has, and the links of `/` (such as /bin → usr/bin). `base` is empty."""
     for name in _FOLDERS:
         os.mkdir(f"{base}/{name}")
-    for name in ("tmp", "var/tmp", _SHM):
+    for name in ("tmp", "var/tmp"):
         os.chmod(f"{base}/{name}", stat.S_ISVTX | 0o777)  # noqa: S103 - as in every root
     folders, links = machine()
     for path, link in links.items():
         os.symlink(link, f"{base}{path}")
     for path in folders:
         os.mkdir(f"{base}{path}")
-    for name, link in DEVICE_LINKS.items():
-        os.symlink(link, f"{base}/dev/{name}")
 
 
 @functools.cache
@@ -103,8 +106,21 @@ class Binds:
     writable: list[tuple[str, str]]
 
 
+def in_memory(root: Root) -> list[str]:
+    """The folders of `/` that are kept in memory: those in which nothing of the manifest or of the image lies."""
+    named = [_parts(path) for path in (*root.named, *root.readonly, *root.writable, *root.volumes)]
+    return [name for name in _IN_MEMORY if not any(".." in parts or parts[:1] == [name] for parts in named)]
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
 def prepare(root: Root) -> Binds:
     """Make the mount points below `root.base`; what is not on this machine is left out."""
+    os.makedirs(f"{root.base}/{_SHM}", exist_ok=True)
+    for name, link in DEVICE_LINKS.items():
+        os.symlink(link, f"{root.base}/dev/{name}")
     for path in root.overlays:
         os.makedirs(f"{root.base}{path}", exist_ok=True)
     writable = [(path, path) for path in root.writable]
@@ -142,7 +158,6 @@ class Running:
     pid: int
     control: int
     report: int
-    said: bytes = b""  # what has been read of the reports already
 
 
 def start(root: Root, program: Program) -> Running:
@@ -151,40 +166,22 @@ def start(root: Root, program: Program) -> Running:
     The report pipe carries lines of JSON: {"error": text} (the root could not be made), {"unrunnable": text} or
     {"exit": code}. A byte T on the control pipe sends SIGTERM to every process inside; its end kills them all.
     """
-    binds = prepare(root)
+    owner = os.getuid(), os.getgid()
     control_read, control_write = os.pipe()
     report_read, report_write = os.pipe()
-    middle = os.fork()
-    if middle == 0:
-        _child(
-            lambda: _enter(root, program, binds, control_read, report_write, (control_write, report_read)), report_write
-        )
+    try:
+        pid = linux.fork_into(_NAMESPACES)
+    except OSError:
+        for fd in (control_read, control_write, report_read, report_write):
+            os.close(fd)
+        raise
+    if pid == 0:
+        for fd in (control_write, report_read):
+            os.close(fd)
+        _child(lambda: _init(root, program, owner, control_read, report_write), report_write)
     os.close(control_read)
     os.close(report_write)
-    os.waitpid(middle, 0)
-    pid, said = _await_pid(report_read)
-    if pid == 0:
-        os.close(control_write)
-        os.close(report_read)
-        raise OSError(json.loads(said.splitlines()[0])["error"] if said else "the private root's first process ended")
-    return Running(pid, control_write, report_read, said)
-
-
-def _await_pid(report: int) -> tuple[int, bytes]:
-    """The init's process id and what else has been said; 0 if it was never made.
-
-    The init may report, and even end, before the process that made it tells its number.
-    """
-    said = b""
-    while piece := os.read(report, 4096):
-        said += piece
-        *whole, rest = said.split(b"\n")
-        for number, line in enumerate(whole):
-            message = json.loads(line)
-            if "pid" in message:
-                others = [*whole[:number], *whole[number + 1 :], rest]
-                return int(message["pid"]), b"\n".join(others)
-    return 0, said
+    return Running(pid, control_write, report_read)
 
 
 def _child(work: Callable[[], None], report: int) -> None:
@@ -204,33 +201,30 @@ def _tell(report: int, message: dict[str, object]) -> None:
         os.write(report, json.dumps(message).encode() + b"\n")
 
 
-def _enter(
-    root: Root,
-    program: Program,
-    binds: Binds,
-    control: int,
-    report: int,
-    others: Sequence[int],
-) -> None:
-    for fd in others:
-        os.close(fd)
-    uid, gid = os.getuid(), os.getgid()
-    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC)
+def _map_owner(uid: int, gid: int) -> None:
+    """Be the same user inside as outside: all others are nobody there."""
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         fd = os.open(f"/proc/self/{name}", os.O_WRONLY)
         os.write(fd, text.encode())
         os.close(fd)
-    pid = os.fork()
-    if pid == 0:
-        _child(lambda: _init(root, program, binds, control, report), report)
-    _tell(report, {"pid": pid})
-    os._exit(0)
 
 
-def _build(root: Root, binds: Binds) -> None:
-    base = str(root.base)
+def _mount_memory(base: str, names: Sequence[str]) -> None:
+    """Put the folders `names` of a root into memory."""
+    hidden = f"{base}/proc"  # the real one is mounted over it
+    data = f"mode=755,size={_MEMORY_BYTES}"
+    linux.mount("tmpfs", hidden, kind="tmpfs", flags=linux.MS_NOSUID | linux.MS_NODEV, data=data)
+    for name in names:
+        os.mkdir(f"{hidden}/{name}")
+        linux.bind(f"{hidden}/{name}", f"{base}/{name}")
+
+
+def _build(root: Root) -> None:
+    base, memory = str(root.base), in_memory(root)
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     linux.bind(base, base)
+    _mount_memory(base, memory)
+    binds = prepare(root)
     for source, target in binds.readonly:
         linux.bind(source, target)
     linux.mount("proc", f"{base}/proc", kind="proc", flags=linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
@@ -238,7 +232,7 @@ def _build(root: Root, binds: Binds) -> None:
         if os.path.exists(path):
             linux.bind(path, path)
     linux.make_readonly(base)  # all of it in one call; what is mounted from here on can be written to
-    for path in (base, f"{base}/proc"):
+    for path in (base, f"{base}/proc", *(f"{base}/{name}" for name in memory if name != "sys")):
         linux.make_writable(path)
     for inside, upper in root.overlays.items():
         data = f"lowerdir={inside},upperdir={upper}/upper,workdir={upper}/work,userxattr"
@@ -255,9 +249,10 @@ def _build(root: Root, binds: Binds) -> None:
     linux.pivot_root(base)
 
 
-def _init(root: Root, program: Program, binds: Binds, control: int, report: int) -> None:
+def _init(root: Root, program: Program, owner: tuple[int, int], control: int, report: int) -> None:
     """The namespace's first process: build the root, start the program, wait for its end or for the control pipe's."""
-    _build(root, binds)
+    _map_owner(*owner)
+    _build(root)
     linux.no_new_privileges()
     linux.drop_capabilities()
     linux.hide_from_ptrace()
@@ -266,9 +261,7 @@ def _init(root: Root, program: Program, binds: Binds, control: int, report: int)
         os.set_blocking(fd, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    pid = os.fork()
-    if pid == 0:
-        _child(lambda: become(program, keep=(report,)), report)
+    pid = spawn(program)
     for fd in {program.stdin, program.stdout, program.stderr}:
         os.close(fd)
     poll = select.poll()
@@ -319,7 +312,7 @@ def why_not(scratch: Path) -> str:
         skeleton(scratch)
         running = start(Root(base=scratch), program)
         with os.fdopen(running.report, "rb") as report:
-            said = running.said + report.read()
+            said = report.read()
         os.waitpid(running.pid, 0)
         message = json.loads(said.splitlines()[0]) if said else {"error": "its first process ended without a word"}
     except OSError as error:

@@ -97,6 +97,42 @@ def become(program: Program, *, keep: Sequence[int] = ()) -> None:
         os.closerange(low, fd)
         low = fd + 1
     os.closerange(low, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    file = _settle(program)
+    try:
+        os.execve(file, [file, *program.argv[1:]], program.env)  # noqa: S606 - the whole path, as Argo gives it
+    except OSError as error:
+        raise NotRunnable(_not_executed(file, error)) from None
+
+
+def spawn(program: Program) -> int:
+    """Start `program` as a child in a process group of its own and return its process id.
+
+    The calling process takes over its folder, umask and rlimits, and all descriptors but the program's three have to be
+    close-on-exec: so nothing is left to do between fork and exec, and the caller's memory need not be copied for it.
+    Raises NotRunnable, and OSError for anything else.
+    """
+    file = _settle(program)
+    given = (program.stdin, program.stdout, program.stderr)
+    try:
+        return os.posix_spawn(
+            file,
+            [file, *program.argv[1:]],
+            program.env,
+            file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(given)],
+            setpgroup=0,
+            setsigmask=[],
+            setsigdef=_IGNORED,
+        )
+    except OSError as error:
+        raise NotRunnable(_not_executed(file, error)) from None
+
+
+def _not_executed(file: str, error: OSError) -> str:
+    return f"fork/exec {file}: {os.strerror(error.errno or 0).lower()}"
+
+
+def _settle(program: Program) -> str:
+    """Give this process the program's folder, umask and rlimits; the file to execute."""
     os.umask(0o022)
     os.chdir(program.cwd)
     if not program.argv:
@@ -107,7 +143,4 @@ def become(program: Program, *, keep: Sequence[int] = ()) -> None:
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
         ceiling = soft + 1 if kind == resource.RLIMIT_CPU and (hard == resource.RLIM_INFINITY or soft < hard) else soft
         resource.setrlimit(kind, (soft, ceiling))
-    try:
-        os.execve(file, [file, *program.argv[1:]], program.env)  # noqa: S606 - the whole path, as Argo gives it
-    except OSError as error:
-        raise NotRunnable(f"fork/exec {file}: {os.strerror(error.errno or 0).lower()}") from None
+    return file

@@ -118,7 +118,7 @@ class Supervisor:
                 os.close(fd)
         tree.pid, tree.report = running.pid, running.report
         if isinstance(running, private_root.Running):
-            tree.control, tree.said = running.control, running.said
+            tree.control = running.control
         os.set_blocking(tree.report, False)
 
     def _wait(self) -> None:

@@ -68,6 +68,21 @@ except OSError as error:
     assert bench.log().splitlines() == [str(sorted(os.listdir("/sys/devices/system/cpu"))), str(errno.EROFS)]
 
 
+def test_a_node_may_write_to_etc_and_hand_out_what_it_wrote(make: Make, private: str) -> None:
+    bench = make(private)
+    write = "echo mine > /etc/own && cat /etc/own && test -s /etc/passwd && : > /dev/null"
+    kept = bench.run(pod("w-1", args=[write], output_parameters=[OutputParameter(name="own", path="/etc/own")]))
+    assert (kept.phase, kept.outputs["parameters"]) == ("Succeeded", [{"name": "own", "value": "mine"}])
+    assert bench.run(pod("w-2", args=[write])).phase == "Succeeded"
+    assert bench.log("w-2") == "mine\n"
+
+
+def test_a_program_has_no_descriptors_but_its_three(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.run(pod(code="import os; print(os.listdir('/proc/self/fd'))"))  # the fourth is the one that it lists with
+    assert sorted(bench.log().strip("[]\n").split(", ")) == ["'0'", "'1'", "'2'", "'3'"]
+
+
 def test_nodes_see_only_the_variables_they_are_given(make: Make, sandbox: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_SERVER", "x")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
