@@ -93,8 +93,8 @@ def register(source: Source, *, allow_local: bool = True, then: Then | None = No
     """Fetch a source, check every module in it, and make their versions and pending builds.
 
     Nothing is stored unless all is right. Fetching happens outside of the transaction, which calls `then` with each
-    build that has to be started. The same content again gives the version that is there, with a new build only if it
-    has neither an environment nor a pending build. Raises `Faulty` with every fault.
+    build that has to be started. The same content again gives the version that is there: if it has an environment it
+    becomes the default at once, if it has not even a pending build it gets one. Raises `Faulty` with every fault.
     """
     ready = _prepare(source, allow_local=allow_local)
     with transaction.atomic():
@@ -207,6 +207,9 @@ def _enter(ready: _Ready, *, anew: bool = False) -> Registration:
     if version := module.versions.filter(**content).order_by("-number").first():
         wanted = anew or (version.environment_id is None and not version.builds.pending().exists())
         build = _new_build(version, anew=anew) if wanted else None
+        if version.environment_id is not None and not anew:
+            module.default = version
+            module.save(update_fields=["default"])
         return Registration(module=module, version=version, build=build, created=False)
     last = module.versions.aggregate(last=Max("number"))["last"] or 0
     install = metadata["install"]

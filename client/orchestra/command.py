@@ -56,7 +56,7 @@ def register(
         else:
             for one in made:
                 module = one["module"]
-                new = "registered" if one["created"] else "was there already, nothing has changed"
+                new = "registered" if one["created"] else f"was there already{_in_use(one)}"
                 if (one["build"] or {}).get("state") in {"FAILED", "CANCELLED"}:
                     new += ", but not built; a version in use stays in use"
                 print(f"{module['name']} {one['version']['label']} (module {module['id']}): {new}")
@@ -306,6 +306,11 @@ app.add_typer(schema.app, name="schema")
 def _first_line(text: str | None, *, longest: int = 80) -> str:
     line = (text or "").strip().split("\n", 1)[0]
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _in_use(registration: Json) -> str:
+    default = registration["module"]["default"] or {}
+    return ", and is what runs" if default.get("number") == registration["version"]["number"] else ""
 
 
 def _file(declared: Json) -> str:

@@ -74,6 +74,20 @@ def test_new_content_is_a_new_version_of_the_same_module(repository: Repository)
     assert (trees.location(first.version.tree_digest) / "run.py").read_text() == "print('ran')\n"
 
 
+def test_an_earlier_state_that_comes_again_is_what_runs_again(make_module: MakeModule) -> None:
+    folder = make_module()
+    first = register(FolderSource(folder))
+    (folder / "run.py").write_text("print('new')\n")
+    second = register(FolderSource(folder))
+    for one in (first, second):
+        Version.objects.filter(pk=one.version.pk).update(environment=factories.environment())
+    services.set_default(second.version)
+    (folder / "run.py").write_text("print('ran')\n")
+    again = register(FolderSource(folder))
+    assert (again.version, again.created, again.build) == (first.version, False, None)
+    assert again.module.default == Module.objects.get().default == first.version
+
+
 def test_content_whose_build_failed_gets_another_build(make_module: MakeModule) -> None:
     folder = make_module()
     first = register(FolderSource(folder))
