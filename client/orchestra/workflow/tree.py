@@ -21,7 +21,7 @@ STYLES = {
     "Failed": "red",
     "Error": "bold red",
 }
-_STOPPED = "workflow shutdown with strategy"  # the message that Argo gives what a stop ended
+_STOPPED = ("workflow shutdown with strategy", "Stopped with strategy")  # so Argo says what a stop ended
 
 
 @dataclass
@@ -86,6 +86,11 @@ def finished(workflow: Mapping[str, object]) -> bool:
 
 def branches(workflow: Json) -> list[Branch]:
     """The nodes of a workflow as trees: its entrypoint, then exit handler and hooks."""
+    return [each for top in _grown(workflow) for each in _visible(top)]
+
+
+def _grown(workflow: Json) -> list[Branch]:
+    """All nodes of a workflow as trees, those too that nobody draws."""
     nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
     shown = {ident: Branch(node) for ident, node in nodes.items()}
     by_name = {node.get("name", ""): ident for ident, node in nodes.items()}
@@ -96,7 +101,7 @@ def branches(workflow: Json) -> list[Branch]:
             shown[parent].below.append(branch)
         else:
             tops.append(branch)
-    return [each for top in tops for each in _visible(top)]
+    return tops
 
 
 def _parent(node: Json, nodes: Mapping[str, Json], by_name: Mapping[str, str]) -> str | None:
@@ -168,22 +173,36 @@ def leaves(workflow: Json) -> list[Json]:
 
 
 def failing(workflow: Json) -> list[Json]:
-    """The pods that failed of themselves (no stop ended them), but for attempts that others came after."""
-    nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
-    by_name = {node.get("name", ""): node for node in nodes.values()}
-    found = []
-    for node in nodes.values():
-        if node.get("type") != "Pod" or node.get("phase") not in UNHAPPY:
-            continue
-        if str(node.get("message") or "").startswith(_STOPPED):
-            continue
-        if (node.get("nodeFlag") or {}).get("retried"):
-            name = str(node["name"])
-            retry = by_name.get(name[: _opening(name)], {})
-            if retry.get("phase") == "Succeeded" or (retry.get("children") or [""])[-1] != node["id"]:
-                continue
-        found.append(node)
-    return found
+    """The nodes that failed of themselves (no stop ended them), but for attempts that others came after.
+
+    That are pods, and what went wrong without one: a loop over no list, a condition that cannot be read.
+    """
+    return [node for top in _grown(workflow) for node in _culprits(top)]
+
+
+def _culprits(branch: Branch) -> Iterator[Json]:
+    node, below = branch.node, branch.below
+    own = node.get("phase") in UNHAPPY and not str(node.get("message") or "").startswith(_STOPPED)
+    if node.get("type") == "Pod":
+        if own:
+            yield node
+        return
+    if node.get("type") == "Retry":
+        attempts = [each for each in below if (each.node.get("nodeFlag") or {}).get("retried")]
+        last = max(attempts, key=lambda each: _number(each.node), default=None)
+        below = [each for each in below if each not in attempts or each is last]
+        if node.get("phase") == "Succeeded":
+            return
+    for each in below:
+        yield from _culprits(each)
+    if own and node.get("message") and not any(each.node.get("phase") in UNHAPPY for each in below):
+        yield node
+
+
+def _number(attempt: Json) -> int:
+    """The number of an attempt: its name ends with `(2)`."""
+    number = str(attempt["name"])[:-1].rpartition("(")[2]
+    return int(number) if number.isdigit() else -1
 
 
 def duration(node: Mapping[str, object], now: datetime) -> str:

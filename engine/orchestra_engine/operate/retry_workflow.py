@@ -1,14 +1,16 @@
 """`argo retry`: a failed workflow runs again from where it failed, and keeps what succeeded.
 
 As in Argo, the nodes that failed and all that came after them are removed and what encloses them runs again; a failed
-node that something succeeded after (it was forgiven) is kept. Unlike in Argo, waiting nodes that failed count too, all
-omitted nodes of what runs again are removed, and so are its exit handlers and hooks: they run again with it.
+node that something succeeded after (it was forgiven) is kept. With `--restart-successful` the same goes for the nodes
+that are named, also in a workflow that succeeded. Unlike in Argo, waiting nodes that failed count too, all omitted
+nodes of what runs again are removed, and so are its exit handlers and hooks: they run again with it; of a named attempt
+all attempts are made again (Argo keeps a Retry node that succeeded, and so runs none).
 Source of the rules: `FormulateRetryWorkflow` of Argo Workflows 4.1.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from orchestra_engine.operate.context import Board, failed, is_final, rfc3339, seconds_of
@@ -74,13 +76,21 @@ class _Tree:
                     return True
         return False
 
-    def forgiven(self, ident: str) -> bool:
-        """Whether something succeeded after a failed node (for an attempt: after all the attempts)."""
+    def forgiven(self, ident: str, restarted: Collection[str]) -> bool:
+        """Whether something succeeded after a failed node (for an attempt: after all the attempts), and stays so."""
         subject = self.group.get(ident, "")
         if self.nodes.get(subject, {}).get("type") != "Retry":
             subject = ident
-        later = (self.nodes[each] for each in self.after(subject))
+        later = (self.nodes[each] for each in self.after(subject) if each not in restarted)
         return any(n["phase"] == "Succeeded" and n["type"] != "Container" and not _hooked(n) for n in later)
+
+    def whole(self, ident: str) -> str:
+        """What a node is removed with: a container's pod, an attempt's Retry node, else itself."""
+        if self.nodes[ident]["type"] == "Container":
+            pods = (pod for pod in self.nodes.values() if pod["type"] == "Pod" and ident in self.after(pod["id"]))
+            ident = next((str(pod["id"]) for pod in pods), ident)
+        around = self.group.get(ident, "")
+        return around if self.nodes.get(around, {}).get("type") == "Retry" else ident
 
 
 def _hooked(node: Mapping[str, Any]) -> bool:
@@ -88,20 +98,21 @@ def _hooked(node: Mapping[str, Any]) -> bool:
 
 
 def retry_workflow(
-    workflow: Mapping[str, Any], now: float, *, expand_again: bool = False
+    workflow: Mapping[str, Any], now: float, *, expand_again: bool = False, restarted: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
     """The workflow as it runs again, and the ids of the nodes that were removed (their files have to go too).
 
     `now` is in seconds since 1970 UTC. With `expand_again`, because parameters have changed, loops and groups that run
-    again are made anew. Nothing given is changed. Raises NothingToRetry.
+    again are made anew. `restarted` are ids of nodes that run again even if they succeeded. Nothing given is changed.
+    Raises NothingToRetry.
     """
     status: Mapping[str, Any] = workflow.get("status") or {}
-    if status.get("phase") not in ("Failed", "Error"):
+    if status.get("phase") not in (("Failed", "Error", "Succeeded") if restarted else ("Failed", "Error")):
         raise NothingToRetry(
             f"only a workflow that has failed can be retried; it is {status.get('phase') or 'Pending'}"
         )
     tree = _Tree(workflow["metadata"]["name"], status.get("nodes") or {})
-    removed, again = _plan(tree)
+    removed, again = _plan(tree, {tree.whole(ident) for ident in restarted})
     if not removed and not again:
         raise NothingToRetry("no node of it can be run again; resubmit it")
     if expand_again:
@@ -117,16 +128,20 @@ def retry_workflow(
     return fresh, [ident for ident in tree.nodes if ident in removed]
 
 
-def _plan(tree: _Tree) -> tuple[set[str], set[str]]:
+def _plan(tree: _Tree, restarted: Collection[str]) -> tuple[set[str], set[str]]:
     """What is removed, and what encloses that and runs again."""
     removed = {ident for ident, node in tree.nodes.items() if tree.of_exit_handler(node)}
     again: set[str] = set()
     for ident, node in tree.nodes.items():
-        if ident in removed or node["type"] not in _LEAVES or not failed(node):
+        if ident in removed:
             continue
-        if not tree.superseded(ident) and not tree.forgiven(ident):
-            removed |= tree.after(ident)
-            again.update(tree.around(ident))
+        if ident not in restarted:
+            if node["type"] not in _LEAVES or not failed(node):
+                continue
+            if tree.superseded(ident) or tree.forgiven(ident, restarted):
+                continue
+        removed |= tree.after(ident)
+        again.update(tree.around(ident))
     top = tree.nodes.get(tree.name)
     if not again and top is not None and failed(top) and top["type"] in _ENCLOSING:
         again = {i for i, n in tree.nodes.items() if n["type"] in _ENCLOSING and failed(n) and not tree.superseded(i)}

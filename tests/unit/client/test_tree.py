@@ -89,6 +89,25 @@ def test_of_the_attempts_only_the_last_one_is_a_failure_and_none_of_what_succeed
     assert tree.failing(healed) == []
 
 
+def test_what_failed_without_a_program_is_told_once_and_at_its_origin() -> None:
+    found = workflow(
+        node("w", "Steps", "Failed", message="child 'w[0].x' failed"),
+        node("w[0]", "StepGroup", "Failed", boundaryID="id-w", message="child 'w[0].x' failed"),
+        node("w[0].x", "Retry", "Failed", boundaryID="id-w", message="No more retries left"),
+        *(node(f"w[0].x({n})", "Steps", "Failed", boundaryID="id-w", nodeFlag={"retried": True}, message="no list")
+          for n in range(11)),
+        *(node(f"w[0].x({n})[0]", "StepGroup", "Error", boundaryID=f"id-w[0].x({n})", message="no list")
+          for n in range(11)),
+        node("w[0].d", "DAG", "Error", boundaryID="id-w"),
+        node("w[0].d.a", "Skipped", "Error", boundaryID="id-w[0].d", message="no condition"),
+        node("w[0].s", "Suspend", "Error", boundaryID="id-w", message="no duration"),
+        node("w[0].z", "Steps", "Failed", boundaryID="id-w", message="child 'w[0].z[0].p' failed"),
+        node("w[0].z[0]", "StepGroup", "Failed", boundaryID="id-w[0].z", message="child 'w[0].z[0].p' failed"),
+        node("w[0].z[0].p", "Pod", "Failed", boundaryID="id-w[0].z", message="workflow shutdown with strategy:  Stop"),
+    )  # fmt: skip
+    assert {one["name"] for one in tree.failing(found)} == {"w[0].x(10)[0]", "w[0].d.a", "w[0].s"}
+
+
 @pytest.mark.parametrize(
     ("began", "ended", "shown"),
     [

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orchestra_engine.manifest import load
+from orchestra_engine.operate.context import is_final
 from orchestra_engine.operate.retry_workflow import NothingToRetry, retry_workflow
 from orchestra_engine.pod import Pod, PodStatus
 
@@ -246,3 +247,53 @@ def test_only_a_failed_workflow_is_retried(phase: str) -> None:
 def test_a_workflow_that_never_began_cannot_be_retried() -> None:
     with pytest.raises(NothingToRetry, match="resubmit"):
         retry_workflow({**manifest(WHOLE), "status": {"phase": "Failed", "nodes": {}}}, START)
+
+
+INSIDE = sorted(
+    node["id"]
+    for node in STEADY["status"]["nodes"].values()
+    if not node["name"].startswith("w.onExit") and not node["name"].endswith(".onExit")
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(chosen=st.sets(st.sampled_from(INSIDE), min_size=1, max_size=3))
+def test_named_nodes_of_a_workflow_that_succeeded_run_again_and_all_that_came_after_them(chosen: set[str]) -> None:
+    nodes = STEADY["status"]["nodes"]
+    before = copy.deepcopy(STEADY)
+    again, removed = retry_workflow(STEADY, START + 1000, restarted=chosen)
+    assert before == STEADY, "what is given is not written to"
+    assert chosen <= set(removed) | {ident for ident, node in again["status"]["nodes"].items() if not is_final(node)}
+    second, healed = ended(again, now=START + 1000)
+    pods = {ident for ident in removed if nodes[ident]["type"] == "Pod"}
+    assert pods <= set(second.started)
+    assert {ident for ident in second.started if ident in nodes} <= pods, "what was not named does not run twice"
+    assert healed["status"]["phase"] == "Succeeded"
+    assert shape(healed) == shape(STEADY)
+    assert healed["status"]["progress"] == STEADY["status"]["progress"]
+
+
+def test_of_a_named_attempt_or_container_the_whole_pod_runs_again() -> None:
+    by_name = {node["name"]: node for node in STEADY["status"]["nodes"].values()}
+    second, _ = ended(retry_workflow(STEADY, START, restarted=[by_name["w.b(0)"]["id"]])[0])
+    assert by_name["w.b(0)"]["id"] in second.started
+    (container,) = (name for name in by_name if name.startswith("w.d[1].three.") and name.endswith("two"))
+    second, _ = ended(retry_workflow(STEADY, START, restarted=[by_name[container]["id"]])[0])
+    assert by_name["w.d[1].three"]["id"] in second.started
+
+
+def test_a_forgiven_failure_runs_again_if_what_came_after_it_is_named() -> None:
+    text = f"""{HEAD}
+  templates:
+  - name: main
+    dag:
+      tasks:
+      - {{name: a, template: t}}
+      - {{name: b, template: t, depends: a || a.Failed}}
+{TAIL}"""
+    first, forgiven = ended(manifest(text), ["w.a"])
+    assert forgiven["status"]["phase"] == "Succeeded"
+    named = [i for i, node in forgiven["status"]["nodes"].items() if node["name"] == "w.b"]
+    second, healed = ended(retry_workflow(forgiven, first.now, restarted=named)[0], now=first.now)
+    assert len(second.started) == 2
+    assert {node["phase"] for node in healed["status"]["nodes"].values()} == {"Succeeded"}
