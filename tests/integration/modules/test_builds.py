@@ -188,7 +188,8 @@ WHEEL = "sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254
 
 
 def test_the_authors_own_hashes_are_the_only_ones(make_module: MakeModule, tmp_path: Path) -> None:
-    needs = [f"Six==1.16.0 --hash={WHEEL} --hash=sha256:{'0' * 64}", "docopt==0.6.2"]
+    older = f"six==1.15.0 ; python_version < '3' --hash=sha256:{'1' * 64}"
+    needs = [f"Six==1.16.0 --hash={WHEEL} --hash=sha256:{'0' * 64}", older, "docopt==0.6.2"]
     build = registered(make_module(files={"run.py": "import six\n"}, install=install(requirements=needs)))
     _, environment = passed(build, tmp_path / "node")
     assert environment.lock.startswith("docopt==0.6.2 \\\n    --hash=")
