@@ -298,7 +298,7 @@ _WORKFLOWS = st.lists(
 
 
 @given(_WORKFLOWS, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whatever_they_want_all_come_to_an_end(wanted: list[Any], random: Random) -> None:
     cluster = Cluster()
     for number, (locks, own, priority, age) in enumerate(wanted):

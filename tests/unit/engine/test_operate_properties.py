@@ -145,7 +145,7 @@ def _reference() -> dict[str, Any]:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_order_of_observations_comes_to_the_same_end(random: Random) -> None:
     run = _Run(workflow.load(MANIFEST)[0])
     run.step([])
@@ -170,7 +170,7 @@ def test_any_order_of_observations_comes_to_the_same_end(random: Random) -> None
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_stopped_workflow_ends_only_when_every_pod_is_dead(random: Random) -> None:
     manifest = workflow.load(MANIFEST)[0]
     run = _Run(manifest)

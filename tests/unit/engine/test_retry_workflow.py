@@ -114,7 +114,7 @@ PODS = sorted(n["name"] for n in STEADY["status"]["nodes"].values() if n["type"]
 BODY = [name for name in PODS if not name.startswith("w.onExit") and not name.endswith(".onExit")]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(bad=st.sets(st.sampled_from(BODY), min_size=1, max_size=4))
 def test_a_retried_workflow_ends_like_one_that_never_failed(bad: set[str]) -> None:
     first, broken = ended(manifest(WHOLE), {name.removesuffix("(0)") for name in bad})
@@ -256,7 +256,7 @@ INSIDE = sorted(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(chosen=st.sets(st.sampled_from(INSIDE), min_size=1, max_size=3))
 def test_named_nodes_of_a_workflow_that_succeeded_run_again_and_all_that_came_after_them(chosen: set[str]) -> None:
     nodes = STEADY["status"]["nodes"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -104,7 +104,6 @@ def test_a_module_without_arguments_says_so() -> None:
         check(compile_schema([]), {"a": 1})
 
 
-@settings(deadline=None)
 @given(st.one_of(st.integers(-(10**29), 10**29), st.floats(allow_nan=False, allow_infinity=False), st.booleans()))
 def test_what_is_written_as_text_comes_back(value: float) -> None:
     type_ = type(value).__name__
@@ -116,8 +115,6 @@ ANYTHING = st.recursive(
 )
 
 
-# a busy machine is no fault of the strategy's
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]), ANYTHING))
 def test_whatever_is_given_is_either_valid_or_a_fault(given: dict[str, Any]) -> None:
     try:
