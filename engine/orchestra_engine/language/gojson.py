@@ -8,12 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
+from decimal import Decimal
 from typing import Any
 
 from orchestra_engine.language import LanguageError
 
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _TABLE = {i: f"\\u{i:04x}" for i in range(0x20)} | {ord(k): v for k, v in _ESCAPES.items()}
 _HTML_TABLE = _TABLE | {ord(k): v for k, v in _HTML.items()} | {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _LITERALS = ("null", "true", "false")
@@ -46,7 +50,7 @@ def number(value: float) -> str:
     mantissa, _, exponent = text.partition("e")
     if 1e-6 <= abs(value) < 1e21:
         if exponent:
-            return f"{value:.0f}" if abs(value) >= 1 else f"{value:.{len(mantissa) + abs(int(exponent))}f}".rstrip("0")
+            return format(Decimal(text), "f")
         return text.removesuffix(".0")
     if not exponent:
         text = f"{value:e}"
@@ -56,7 +60,11 @@ def number(value: float) -> str:
 
 
 def quote(text: str, *, html: bool = False) -> str:
-    """A JSON string with its quotes."""
+    """A JSON string with its quotes; bytes that are no part of a character become U+FFFD, as Go writes them."""
+    if not text.isascii() and _SURROGATE.search(text):
+        kept = "replace" if _NO_BYTE.search(text) else "surrogateescape"
+        text = text.encode("utf-8", kept).decode("utf-8", "surrogateescape")
+        return '"' + _SURROGATE.sub(r"\\ufffd", text.translate(_HTML_TABLE if html else _TABLE)) + '"'
     return '"' + text.translate(_HTML_TABLE if html else _TABLE) + '"'
 
 
@@ -139,6 +147,7 @@ def loads(text: str, *, raw: bool = False, floats: bool = False) -> Any:
 
 
 def _char(c: str) -> str:
+    c = chr(c.encode("utf-8", "replace")[0])  # Go shows the first byte
     return {"'": "'\\''", '"': "'\"'", "\n": "'\\n'", "\t": "'\\t'", "\r": "'\\r'", "\\": "'\\\\'"}.get(c, f"'{c}'")
 
 

@@ -9,6 +9,34 @@ _HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
+def to_bytes(text: str) -> bytes:
+    """The bytes of a text as Go has them: a byte that is no part of a character is a surrogate, U+DC80 to U+DCFF."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def of_bytes(raw: bytes) -> str:
+    """The text of some bytes; those that are no part of a character survive, and are U+FFFD once they are written."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def cut(text: str, start: int, stop: int) -> str:
+    """The bytes of a text from `start` to `stop`, as Go cuts it, through the middle of a character if need be."""
+    return text[start:stop] if text.isascii() else of_bytes(to_bytes(text)[start:stop])
+
+
+def size(text: str) -> int:
+    """The number of bytes of a text, which is its length to Go."""
+    return len(text) if text.isascii() else len(to_bytes(text))
+
+
+def as_latin(text: str) -> str:
+    """A text whose characters are the bytes of another."""
+    return text if text.isascii() else to_bytes(text).decode("latin-1")
+
+
 def go_int(text: str) -> int | None:
     """strconv.Atoi; None for what is no int of 64 bits."""
     digits = text.lstrip("+-").lstrip("0") or "0"

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from orchestra_engine.language import LanguageError
-from orchestra_engine.language.gotext import go_quoted
+from orchestra_engine.language.gotext import go_quoted, of_bytes, to_bytes
 from orchestra_engine.language.values import kind_name
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -18,14 +18,14 @@ _PATH, _FRAGMENT, _USER = "$&+,/:;=@", "$&+,/:;=?@!()*", "$&+,;="
 
 def _escaped(text: str, kept: str) -> str:
     allowed = _UNRESERVED | set(kept)
-    return "".join(chr(b) if chr(b) in allowed else f"%{b:02X}" for b in text.encode("utf-8", "surrogatepass"))
+    return "".join(chr(b) if chr(b) in allowed else f"%{b:02X}" for b in to_bytes(text))
 
 
 def _unescaped(text: str, url: str) -> str:
     for found in _ESCAPE.finditer(text):
         if len(found[0]) < 3:
             raise _refused(url, f"invalid URL escape {go_quoted(text[found.start() : found.start() + 3])}")
-    return unquote_to_bytes(text).decode("utf-8", "replace")
+    return of_bytes(unquote_to_bytes(text))
 
 
 def _refused(url: str, reason: str) -> LanguageError:

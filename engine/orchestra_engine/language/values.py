@@ -23,6 +23,15 @@ class Int64(int):
         return int.__repr__(self)
 
 
+class Uint8(int):
+    """A byte of a text."""
+
+    go_type = "uint8"
+
+    def __str__(self) -> str:
+        return int.__repr__(self)
+
+
 class AnyMap(dict[Any, Any]):
     """A map whose keys may be anything (of `groupBy` and `fromPairs`); JSON cannot hold it."""
 
@@ -273,15 +282,3 @@ class Function:
 
 
 _ZERO: dict[str, Any] = {"string": "", "int": 0, "float64": 0.0, "bool": False, "time.Time": Time(-62135596800)}
-
-
-def cut(text: str, start: int, stop: int) -> str:
-    """The bytes of a text from `start` to `stop`, as Go cuts it; a character that is cut through becomes U+FFFD."""
-    if text.isascii():
-        return text[start:stop]
-    return text.encode("utf-8", "surrogatepass")[start:stop].decode("utf-8", "replace")
-
-
-def size(text: str) -> int:
-    """The number of bytes of a text, which is its length to Go."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

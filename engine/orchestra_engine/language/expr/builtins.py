@@ -12,18 +12,28 @@ from orchestra_engine.language.expr.moments import MOMENTS
 from orchestra_engine.language.expr.operators import to_int as number_to_int
 from orchestra_engine.language.expr.operators import truncated
 from orchestra_engine.language.expr.sorting import sorted_indices
-from orchestra_engine.language.gotext import go_float, go_int, go_lower, go_space_trimmed, go_upper
+from orchestra_engine.language.gotext import (
+    as_latin,
+    go_float,
+    go_int,
+    go_lower,
+    go_space_trimmed,
+    go_upper,
+    of_bytes,
+    size,
+    to_bytes,
+)
 from orchestra_engine.language.gotime import Location, Month, Weekday
 from orchestra_engine.language.values import (
     AnyMap,
     NilSlice,
     Strings,
+    Uint8,
     equal,
     go_text,
     is_integer,
     is_number,
     kind_name,
-    size,
     type_name,
     wrapped,
 )
@@ -94,7 +104,7 @@ def _type(value: Any) -> str:
         return "time.Location"
     if name.startswith("time."):
         return name
-    kinds = {"invalid": "nil", "int64": "int", "float64": "float", "slice": "array"}
+    kinds = {"invalid": "nil", "int64": "int", "float64": "float", "uint8": "uint", "slice": "array"}
     return kinds.get(kind_name(value), kind_name(value))
 
 
@@ -242,7 +252,8 @@ def flattened(items: Any, depth: int = 0) -> list[Any]:
 
 def _get(container: Any, key: Any) -> Any:
     if isinstance(container, list | str):
-        at, items = number_to_int(key), container.encode() if isinstance(container, str) else container
+        at = number_to_int(key)
+        items = [Uint8(byte) for byte in to_bytes(container)] if isinstance(container, str) else container
         return items[at] if -len(items) <= at < len(items) else None
     if isinstance(container, dict):
         if not isinstance(container, AnyMap) and key is not None and not isinstance(key, str):
@@ -309,16 +320,25 @@ def decoded64(text: str) -> str:
 
     Raises LanguageError with Go's message and the offset of the first wrong byte.
     """
-    plain = text.replace("\n", "").replace("\r", "")
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    body = plain.rstrip("=")
-    wrong = next((i for i, c in enumerate(text) if c not in alphabet and c not in "=\r\n"), None)
-    if wrong is None and (len(plain) % 4 or "=" in body or len(plain) - len(body) > 2):
-        wrong = text.find("=") if "=" in body or len(plain) - len(body) > 2 else len(text) - len(plain) % 4 * 0
-        wrong = len(text) // 4 * 4 if wrong == len(text) else wrong
-    if wrong is not None:
-        raise LanguageError(f"illegal base64 data at input byte {wrong}")
-    return base64.b64decode(plain).decode("utf-8", "replace")
+    raw, held = as_latin(text), 0
+    for at, c in enumerate(raw):
+        if c in "\r\n":
+            continue
+        if c in alphabet:
+            held = (held + 1) % 4
+            continue
+        rest = raw[at:].replace("\r", "").replace("\n", "")
+        if c == "=" and held >= 2 and rest == "=" * (4 - held):
+            held = 0
+            break
+        padded = c == "=" and held == 2 and not rest[1:2]
+        garbage = c == "=" and (held == 3 or (held == 2 and rest[1:2] == "="))
+        raise LanguageError(f"illegal base64 data at input byte {len(raw) if padded else at + 1 if garbage else at}")
+    if held:
+        raise LanguageError(f"illegal base64 data at input byte {len(raw) - held}")
+    plain = text.replace("\r", "").replace("\n", "")
+    return of_bytes(base64.b64decode(plain))
 
 
 def pretty_json(value: Any, depth: int = 0) -> str:
@@ -382,7 +402,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "median": _median,
     "toJSON": pretty_json,
     "fromJSON": lambda v: gojson.loads(text_of(v), floats=True),
-    "toBase64": lambda v: base64.b64encode(text_of(v).encode()).decode(),
+    "toBase64": lambda v: base64.b64encode(to_bytes(text_of(v))).decode(),
     "fromBase64": lambda v: decoded64(text_of(v)),
     "first": _end(0),
     "last": _end(-1),

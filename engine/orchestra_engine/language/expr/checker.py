@@ -28,8 +28,12 @@ from orchestra_engine.language.expr.natures import (
 )
 from orchestra_engine.language.expr.signatures import BUILTINS, METHODS, Mismatch, call_nature
 from orchestra_engine.language.expr.tree import Node
+from orchestra_engine.language.values import Signature
 
 _Test = Callable[[Nature], bool]
+
+
+_ANY_BUILTIN = Signature(("interface {}",), ("interface {}", "error"), variadic=True)
 
 
 def _is(nature: Nature) -> _Test:
@@ -85,7 +89,9 @@ class Checker:
         if name in self.env:
             return nature_of(self.env[name])
         if builtins and name in BUILTINS:
-            return UNKNOWN
+            known = BUILTINS[name]
+            signature = _ANY_BUILTIN if callable(known) else known[0]
+            return Nature(signature.go_type, function=signature)
         if optional:
             return UNKNOWN
         raise self.fault(f"unknown name {name}", node)
@@ -204,8 +210,6 @@ class Checker:
         callee = node.items[0]
         if callee.kind == "name" and callee.value == "$env":
             raise self.fault("map[string]interface {} is not callable", node)
-        if callee.kind == "name" and callee.value in BUILTINS and callee.value not in self.env:
-            return self.builtin(node, callee.value, node.items[1:])
         called = self.visit(callee)
         if called.unknown:
             return UNKNOWN  # expr-lang does not look at the arguments of a function of which it knows nothing

@@ -12,17 +12,9 @@ from orchestra_engine.language.expr.methods import method
 from orchestra_engine.language.expr.operators import OPERATIONS, to_int
 from orchestra_engine.language.expr.predicates import PREDICATES
 from orchestra_engine.language.expr.tree import Node
+from orchestra_engine.language.gotext import cut, size, to_bytes
 from orchestra_engine.language.gotime import Duration, Location, Month, Time, Weekday
-from orchestra_engine.language.values import (
-    AnyMap,
-    Function,
-    cut,
-    go_text,
-    is_number,
-    size,
-    type_name,
-    wrapped,
-)
+from orchestra_engine.language.values import AnyMap, Function, Uint8, go_text, is_number, type_name, wrapped
 
 _MAX_STEPS = 200_000
 _MAX_TEXT = 4 * 2**20
@@ -149,6 +141,8 @@ class Evaluation:
             found = method(base, key)
             if found is not None:
                 return found
+        if isinstance(key, str) and (member := getattr(base, "go_member", None)) and (found := member(key)):
+            return found
         if isinstance(base, Mapping):
             return self.value_of(node, base, key)
         if isinstance(base, list | str):
@@ -158,7 +152,7 @@ class Evaluation:
             at += length if at < 0 else 0
             if not 0 <= at < length:
                 raise self.fault(f"index out of range: {at} (array length is {length})", node)
-            return base[at] if isinstance(base, list) else base.encode()[at]
+            return base[at] if isinstance(base, list) else Uint8(to_bytes(base)[at])
         raise self.fault(f"cannot fetch {go_text(key)} from {type_name(base)}", node)
 
     def value_of(self, node: Node, base: Mapping[Any, Any], key: Any) -> Any:
@@ -187,8 +181,6 @@ class Evaluation:
 
     def on_call(self, node: Node) -> Any:
         callee = node.items[0]
-        if callee.kind == "name" and callee.value in BUILTINS and callee.value not in self.env:
-            return self.apply(node, BUILTINS[callee.value], [self.run(item) for item in node.items[1:]])
         arguments = [self.run(item) for item in node.items[1:]]
         function = self.run(callee)
         if function is None:

@@ -183,7 +183,8 @@ class _Parser:
             else:
                 yes = self.expression(0)
                 self.expect("Operator", ":")
-            node = Node("conditional", self.current.at, items=[node, yes, self.expression(0)])
+            no = self.expression(0)
+            node = Node("conditional", self.current.at, items=[node, yes, no])
         return node
 
     def primary(self) -> Node:

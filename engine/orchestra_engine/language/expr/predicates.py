@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from orchestra_engine.language import LanguageError
 from orchestra_engine.language.expr.operators import add
 from orchestra_engine.language.expr.sorting import sorted_indices
-from orchestra_engine.language.values import Groups, kind_name, type_name
+from orchestra_engine.language.gotext import to_bytes
+from orchestra_engine.language.values import Groups, Uint8, kind_name, type_name
 
 if TYPE_CHECKING:
     from orchestra_engine.language.expr.evaluator import Evaluation
@@ -20,7 +21,7 @@ Predicate = Callable[["Evaluation", "Node"], Any]
 def _items(run: Evaluation, node: Node) -> list[Any]:
     value = run.run(node.items[0])
     if isinstance(value, str):
-        return list(value.encode("utf-8", "surrogatepass"))
+        return [Uint8(byte) for byte in to_bytes(value)]
     if isinstance(value, list):
         return value
     if isinstance(value, dict) and not value:

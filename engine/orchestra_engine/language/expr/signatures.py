@@ -42,8 +42,7 @@ def call_nature(name: str, signature: Signature, given: Sequence[Nature]) -> Nat
             raise Mismatch(f"cannot use nil as argument (type {to}) to call {name}", index)
         if not nature.nil and not nature.unknown and not nature.assignable(to):
             raise Mismatch(f"cannot use {nature} as argument (type {to}) to call {name} ", index)
-    result = Nature(signature.results[0])
-    return UNKNOWN if result.unknown else result
+    return Nature(signature.results[0])
 
 
 def _kind(nature: Nature) -> str:

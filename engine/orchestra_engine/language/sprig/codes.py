@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError, gojson
 from orchestra_engine.language.expr.builtins import decoded64, pretty_json
+from orchestra_engine.language.gotext import of_bytes, to_bytes
 from orchestra_engine.language.gourl import join_url, parse_url
 from orchestra_engine.language.values import type_name
 
@@ -18,7 +19,7 @@ MUST = frozenset(("toJson", "toPrettyJson", "toRawJson"))
 
 
 def _sum(name: str) -> Callable[[str], str]:
-    return lambda text: hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
+    return lambda text: hashlib.new(name, to_bytes(text), usedforsecurity=False).hexdigest()
 
 
 def _b64dec(text: str) -> str:
@@ -34,7 +35,7 @@ def _b32dec(text: str) -> str:
     wrong = next((i for i, c in enumerate(plain) if c not in alphabet), None)
     try:
         if wrong is None:
-            return base64.b32decode(plain).decode("utf-8", "replace")
+            return of_bytes(base64.b32decode(plain))
     except ValueError:
         wrong = len(plain) // 8 * 8 if len(plain) % 8 else plain.find("=")
     return f"illegal base32 data at input byte {wrong}"
@@ -95,11 +96,11 @@ _PATHS: dict[str, tuple[str, Callable[..., Any]]] = {
 FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     **_PATHS,
     **{"os" + name[0].upper() + name[1:]: function for name, function in _PATHS.items()},
-    "adler32sum": ("string > string", lambda text: str(zlib.adler32(text.encode()))),
+    "adler32sum": ("string > string", lambda text: str(zlib.adler32(to_bytes(text)))),
     "b32dec": ("string > string", _b32dec),
-    "b32enc": ("string > string", lambda text: base64.b32encode(text.encode()).decode()),
+    "b32enc": ("string > string", lambda text: base64.b32encode(to_bytes(text)).decode()),
     "b64dec": ("string > string", _b64dec),
-    "b64enc": ("string > string", lambda text: base64.b64encode(text.encode()).decode()),
+    "b64enc": ("string > string", lambda text: base64.b64encode(to_bytes(text)).decode()),
     "derivePassword": ("any string string string string > string", _derive),
     "fail": ("string > string error", _fail),
     "fromJson": ("string > any", _from_json),

@@ -22,6 +22,8 @@ def _merged(target: dict[str, Any], sources: tuple[Any, ...], *, over: bool, dep
     merged = dict(target or {})
     for source in sources:
         for key, value in (source or {}).items():
+            if value is None and not over:
+                continue
             mine = merged.get(key)
             if isinstance(mine, dict) and isinstance(value, dict):
                 merged[key] = _merged(mine, (value,), over=over, depth=depth + 1)
@@ -30,12 +32,17 @@ def _merged(target: dict[str, Any], sources: tuple[Any, ...], *, over: bool, dep
     return merged
 
 
+def _merge(target: dict[str, Any] | None, sources: tuple[Any, ...], *, over: bool) -> dict[str, Any] | None:
+    merged = _merged(target or {}, sources, over=over)
+    return None if target is None and not merged else merged
+
+
 def _dig(*arguments: Any) -> Any:
     if len(arguments) < 3:
         raise LanguageError("dig needs at least three arguments")
     *keys, default, found = arguments
     for key in keys:
-        if not isinstance(found, dict):
+        if type_name(found) != "map[string]interface {}":
             shown = "nil" if found is None else type_name(found)
             raise LanguageError(f"interface conversion: interface {{}} is {shown}, not map[string]interface {{}}")
         if not isinstance(key, str):
@@ -55,6 +62,12 @@ def _keys(*dicts: dict[str, Any] | None) -> list[str]:
     return Strings(key for one in dicts for key in sorted(one or {}))
 
 
+def _copy(value: Any) -> Any:
+    if value is None:
+        raise LanguageError("reflect: call of reflect.Value.Type on zero Value")
+    return _copied(value)
+
+
 def _copied(value: Any, depth: int = 0) -> Any:
     if depth > _MAX_DEPTH:
         raise LanguageError("nested too deep")
@@ -70,18 +83,18 @@ def _set(target: dict[str, Any] | None, key: str, value: Any) -> dict[str, Any]:
 
 
 FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "deepCopy": ("any > any", _copied),
+    "deepCopy": ("any > any", _copy),
     "dict": ("any... > dict", _pairs),
     "dig": ("any... > any error", _dig),
     "get": ("dict string > any", lambda d, k: (d or {}).get(k, "")),
     "hasKey": ("dict string > bool", lambda d, k: k in (d or {})),
     "keys": ("dict... > string[]", _keys),
-    "merge": ("dict dict... > any", lambda d, *more: _merged(d, more, over=False)),
-    "mergeOverwrite": ("dict dict... > any", lambda d, *more: _merged(d, more, over=True)),
+    "merge": ("dict dict... > any", lambda d, *more: _merge(d, more, over=False)),
+    "mergeOverwrite": ("dict dict... > any", lambda d, *more: _merge(d, more, over=True)),
     "omit": ("dict string... > dict", lambda d, *ks: {k: v for k, v in (d or {}).items() if k not in ks}),
     "pick": ("dict string... > dict", lambda d, *ks: {k: d[k] for k in ks if k in (d or {})}),
     "pluck": ("string dict... > any[]", lambda k, *ds: [d[k] for d in ds if k in (d or {})]),
     "set": ("dict string any > dict", _set),
-    "unset": ("dict string > dict", lambda d, k: {x: y for x, y in (d or {}).items() if x != k}),
+    "unset": ("dict string > dict", lambda d, k: None if d is None else {x: y for x, y in d.items() if x != k}),
     "values": ("dict > any[]", lambda d: [d[k] for k in sorted(d or {})]),
 }

@@ -48,9 +48,7 @@ def empty(value: Any) -> bool:
 def _chunk(size: int, value: Any) -> list[list[Any]]:
     items = _items(value, "Cannot chunk type {}")
     if size < 1:
-        raise LanguageError(
-            "runtime error: makeslice: len out of range" if items else "runtime error: integer divide by zero"
-        )
+        raise LanguageError("runtime error: makeslice: len out of range")
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 

@@ -116,7 +116,7 @@ def _decimal(operation: Callable[[Decimal, Decimal], Decimal]) -> Callable[..., 
         total = Decimal(repr(values[0]))
         for value in values[1:]:
             total = operation(total, Decimal(repr(value)))
-        return float(total)
+        return float(total) + 0.0  # a decimal has no negative zero
 
     return call
 

@@ -9,9 +9,19 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError
 from orchestra_engine.language.expr.builtins import replace, split
-from orchestra_engine.language.gotext import go_fields, go_lower, go_quoted, go_space_trimmed, go_upper
+from orchestra_engine.language.gotext import (
+    as_latin,
+    cut,
+    go_fields,
+    go_lower,
+    go_quoted,
+    go_space_trimmed,
+    go_upper,
+    of_bytes,
+    size,
+)
 from orchestra_engine.language.sprig.cases import pascal, separated
-from orchestra_engine.language.values import StringMap, Strings, cut, go_text, size
+from orchestra_engine.language.values import StringMap, Strings, go_text
 
 _MAX = 4 * 2**20
 
@@ -89,6 +99,12 @@ def abbreviated(text: str, offset: int, width: int) -> str:
 
 def _wrapped(text: str, width: int, glue: str, *, long_words: bool) -> str:
     """goutils' WrapCustom: lines of at most `width` bytes, cut at blanks."""
+    if not (text.isascii() and glue.isascii()):
+        return of_bytes(_wrapped_bytes(as_latin(text), width, as_latin(glue), long_words=long_words).encode("latin-1"))
+    return _wrapped_bytes(text, width, glue, long_words=long_words)
+
+
+def _wrapped_bytes(text: str, width: int, glue: str, *, long_words: bool) -> str:
     width, glue, length, offset = max(width, 1), glue or "\n", len(text), 0
     lines: list[str] = []
     room(length // width * len(glue) + length)
@@ -175,9 +191,9 @@ def _plural(one: str, many: str, count: int) -> str:
 
 def _nospace(text: str) -> str:
     """goutils' DeleteWhiteSpace, which takes bytes for characters as soon as there is a blank."""
-    raw = text.encode("utf-8", "surrogatepass")
-    kept = [chr(byte) for byte in raw if not chr(byte).isspace()]
-    return text if len(kept) == len(raw) else "".join(kept)
+    raw = as_latin(text)
+    kept = "".join(go_fields(raw))
+    return text if len(kept) == len(raw) else kept
 
 
 def _abbrevboth(left: int, right: int, text: str) -> str:
@@ -201,14 +217,14 @@ def _splitn(separator: str, count: int, text: str) -> StringMap:
 FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "abbrev": ("int string > string", lambda width, s: s if width < 4 else abbreviated(s, 0, width)),
     "abbrevboth": ("int int string > string", _abbrevboth),
-    "cat": ("any... > string", lambda *v: go_space_trimmed(" ".join(go_text(x) for x in _shown(*v)))),
+    "cat": ("any... > string", lambda *v: " ".join(go_text(x) for x in _shown(*v))),
     "camelcase": ("string > string", pascal),
     "contains": ("string string > bool", lambda part, s: part in s),
     "hasPrefix": ("string string > bool", lambda part, s: s.startswith(part)),
     "hasSuffix": ("string string > bool", lambda part, s: s.endswith(part)),
     "hello": ("> string", lambda: "Hello!"),
     "indent": ("int string > string", _indent),
-    "initials": ("string > string", lambda s: "".join(word[0] for word in go_fields(s))),
+    "initials": ("string > string", lambda s: "".join(word[0] for word in go_fields(as_latin(s)))),
     "join": ("string any > string", join),
     "kebabcase": ("string > string", lambda s: separated(s, "-")),
     "lower": ("string > string", go_lower),

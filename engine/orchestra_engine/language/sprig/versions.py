@@ -12,15 +12,9 @@ from orchestra_engine.language import LanguageError
 from orchestra_engine.language.gotext import go_quoted
 from orchestra_engine.language.values import Function, signatures
 
-_NUMBER = r"(0|[1-9][0-9]*)"
-_LABEL = r"(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)"
 _VERSION = re.compile(
-    rf"v?{_NUMBER}(?:\.{_NUMBER})?(?:\.{_NUMBER})?(?:-({_LABEL}(?:\.{_LABEL})*))?"
-    r"(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?"
-)
-_LOOSE = re.compile(
-    r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(-([0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?"
-    r"(\+([0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?"
+    r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(?:-([0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?"
+    r"(?:\+([0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?"
 )
 _PARTIAL = (
     r"v?([0-9|xX*]+)(\.[0-9|xX*]+)?(\.[0-9|xX*]+)?(-(?:[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*))?"
@@ -71,23 +65,16 @@ def parse(text: str) -> Version:
         raise LanguageError("version string is too long")
     found = _VERSION.fullmatch(text)
     if found is None:
-        raise LanguageError(_fault(text))
-    numbers = [int(part or 0) for part in found.groups()[:3]]
+        raise LanguageError("invalid semantic version")
+    numbers = [int((part or "0").lstrip(".")) for part in found.groups()[:3]]
     for number in numbers:
         if number >= 2**64:
             raise LanguageError(
                 f'error parsing version segment: strconv.ParseUint: parsing "{number}": value out of range'
             )
+    if any(len(label) > 1 and label.isdigit() and label[0] == "0" for label in (found[4] or "").split(".")):
+        raise LanguageError("version segment starts with 0")
     return Version((numbers[0], numbers[1], numbers[2]), found[4] or "", found[5] or "", text)
-
-
-def _fault(text: str) -> str:
-    loose = _LOOSE.fullmatch(text)
-    segments = [p.lstrip(".") for p in loose.groups()[:3] if p] if loose else []
-    labels = (loose[5] or "").split(".") if loose else []
-    if any(len(part) > 1 and part[0] == "0" for part in [*segments, *(p for p in labels if p.isdigit())]):
-        return "version segment starts with 0"
-    return "invalid semantic version"
 
 
 def _label_order(left: str, right: str) -> int:
