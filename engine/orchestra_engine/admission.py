@@ -52,29 +52,36 @@ class Admission:
             return {"phase": "Failed", "message": message, "finishedAt": moment}
         faults = [Fault(path=fault.path, message=fault.message) for fault in refused]
         if not any(fault.by == "api-server" for fault in refused):  # else nothing is known of the types below
-            specs = list(_specs(workflow, templates))
-            faults += [*self._images(specs), *self._sandbox(specs)]
+            faults += lacking(workflow, templates, images=self.images, sandbox=self.sandbox)
         if faults:
             raise Refused(faults)
         return {}
 
-    def _images(self, specs: list[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
-        for before, spec in specs:
-            for path, template in parts.templates(spec):
-                for where, container in parts.containers(template):
-                    image = str(container.get("image") or "")
-                    if not image or "{{" in image:
-                        continue
-                    try:
-                        self.images.resolve(image)
-                    except UnknownImage as error:
-                        yield Fault(path=f"{before}{path}.{where}.image", message=str(error))
 
-    def _sandbox(self, specs: list[tuple[str, dict[str, Any]]]) -> Iterator[Fault]:
-        if self.sandbox == "plain":
-            for before, spec in specs:
-                for path, message in plain.faults(spec):
-                    yield Fault(path=before + path, message=message)
+def lacking(
+    workflow: Mapping[str, Any], templates: Mapping[str, dict[str, Any]], *, images: ImageTable, sandbox: str
+) -> list[Fault]:
+    """What this machine lacks for a workflow whose types are right: its images, and what its sandbox cannot do.
+
+    `templates` are the WorkflowTemplates that are there, by name.
+    """
+    specs = list(_specs(workflow, templates))
+    found = [fault for before, spec in specs for fault in _unknown_images(before, spec, images)]
+    if sandbox == "plain":
+        found += [Fault(path=before + path, message=why) for before, spec in specs for path, why in plain.faults(spec)]
+    return found
+
+
+def _unknown_images(before: str, spec: dict[str, Any], images: ImageTable) -> Iterator[Fault]:
+    for path, template in parts.templates(spec):
+        for where, container in parts.containers(template):
+            image = str(container.get("image") or "")
+            if not image or "{{" in image:
+                continue
+            try:
+                images.resolve(image)
+            except UnknownImage as error:
+                yield Fault(path=f"{before}{path}.{where}.image", message=str(error))
 
 
 def granted(wanted: Sequence[str] | Mapping[str, Grant], known: Mapping[str, Grant]) -> Mapping[str, Grant]:
@@ -103,7 +110,9 @@ def keep_templates(record: Record, templates: Mapping[str, dict[str, Any]]) -> N
     record.workflow["status"]["storedWorkflowTemplates"] = kept
 
 
-def _specs(workflow: dict[str, Any], templates: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _specs(
+    workflow: Mapping[str, Any], templates: Mapping[str, dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """The workflow's own spec and those of the WorkflowTemplates that it may use: (path before `spec`, spec)."""
     spec = workflow.get("spec") or {}
     yield "", spec

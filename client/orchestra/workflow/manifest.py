@@ -36,7 +36,8 @@ class Manifest:
 
     file: str
     workflow: Json
-    marks: Marks | None  # of the workflow's document; None if it was made from another kind
+    marks: Marks | None  # of the workflow's document; None if it was made from a WorkflowTemplate
+    base: str = "spec"  # where the workflow's spec stands in that document
     objects: list[Json] = field(default_factory=list)
     templates: dict[str, Marks] = field(default_factory=dict)  # of the WorkflowTemplates of the file, by name
 
@@ -44,13 +45,18 @@ class Manifest:
         """The faults (path, message) of the workflow as lines."""
         return [self._line(fault.path, fault.message) for fault in faults]
 
+    def _own(self, path: str) -> str:
+        """Where a path of the workflow lies in the document."""
+        return self.base + path.removeprefix("spec") if re.match(r"spec\b", path) else path
+
     def _line(self, path: str, message: str) -> str:
         from orchestra_engine.validate import told
 
         elsewhere = _ELSEWHERE.fullmatch(path)
         marks = self.templates.get(elsewhere["name"]) if elsewhere else self.marks
-        own = elsewhere["path"] if elsewhere else path
+        own = elsewhere["path"] if elsewhere else self._own(path)
         line, column = marks.of(own) if marks else (1, 1)
+        path = path if elsewhere else own
         where = f" ({path})" if path and path not in message else ""
         return f"{self.file}:{line}:{column}: error: {told(message, marks.text(own) if marks else '')}{where}"
 
@@ -80,9 +86,9 @@ def read(file: str) -> Manifest:
     nameless = [each for each in objects if not object_name(each)]
     if nameless:
         raise BadManifest([f"{name}:1:1: error: a {nameless[0]['kind']} in it has no metadata.name"])
-    workflow, place = _the_workflow(name, documents)
+    workflow, place, base = _the_workflow(name, documents)
     templates = {object_name(value): marks for value, marks in documents if value.get("kind") in TEMPLATES}
-    return Manifest(file=name, workflow=workflow, marks=place, objects=objects, templates=templates)
+    return Manifest(file=name, workflow=workflow, marks=place, base=base, objects=objects, templates=templates)
 
 
 def object_name(value: Mapping[str, Any]) -> str:
@@ -91,23 +97,25 @@ def object_name(value: Mapping[str, Any]) -> str:
     return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
 
 
-def _the_workflow(file: str, documents: Sequence[tuple[Json, Marks]]) -> tuple[Json, Marks | None]:
+def _the_workflow(file: str, documents: Sequence[tuple[Json, Marks]]) -> tuple[Json, Marks | None, str]:
+    """The workflow, the places of its document, and where its spec stands there."""
     found = [(value, marks) for value, marks in documents if value.get("kind") == "Workflow"]
     if len(found) == 1:
-        return found[0][0], found[0][1]
+        return *found[0], "spec"
     if found:
         names = ", ".join(object_name(value) or "(generated)" for value, _ in found)
         raise BadManifest([f"{file}:1:1: error: it holds {len(found)} workflows ({names}); one at a time can be run"])
-    others = [value for value, _ in documents if value.get("kind") in (*TEMPLATES, "CronWorkflow")]
+    others = [each for each in documents if each[0].get("kind") in (*TEMPLATES, "CronWorkflow")]
     if len(others) != 1:
         raise BadManifest([f"{file}:1:1: error: there is no document of kind Workflow in it"])
-    name, spec = object_name(others[0]), others[0].get("spec")
-    if others[0].get("kind") == "CronWorkflow":
-        inner: Any = spec.get("workflowSpec") if isinstance(spec, dict) else None
-    else:
-        inner = {"workflowTemplateRef": {"name": name}}
+    other, marks = others[0]
+    name, spec = object_name(other), other.get("spec")
     metadata = {"generateName": f"{name or 'workflow'}-"}
-    return {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": inner}, None
+    workflow = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata}
+    if other.get("kind") == "CronWorkflow":
+        inner = spec.get("workflowSpec") if isinstance(spec, dict) else None
+        return {**workflow, "spec": inner}, marks, "spec.workflowSpec"
+    return {**workflow, "spec": {"workflowTemplateRef": {"name": name}}}, None, "spec"
 
 
 def read_configmaps(files: Iterable[str]) -> list[Json]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from orchestra import desk
 from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
@@ -39,8 +41,8 @@ def run(folder: Folder, order: Order) -> int:
     objects = [*read.objects, *manifest.read_configmaps(order.configmaps)]
     workflow = manifest.with_parameters(read.workflow, order.parameters, _templates(folder, objects))
     workflow = manifest.with_name(workflow, order.name) if order.name else workflow
-    _check(folder, read, workflow, objects)
     entries = images.read_all(order.images)
+    _check(folder, read, workflow, objects, entries=entries, sandbox=order.sandbox)
     check_writable(order.status_out)
     with new_folder(folder), Driver(folder, sandbox=order.sandbox) as driver, Interrupts() as interrupts:
         driver.lead()
@@ -57,24 +59,40 @@ def _templates(folder: Folder, objects: Sequence[Json]) -> list[Json]:
     return [*(one for one in objects if one.get("kind") == "WorkflowTemplate"), *there]
 
 
-def _check(folder: Folder, read: manifest.Manifest, workflow: Json, objects: Sequence[Json]) -> None:
-    """Say what is wrong before anything is written. Raises manifest.BadManifest."""
-    from orchestra_engine import validate
+def _check(
+    folder: Folder,
+    read: manifest.Manifest,
+    workflow: Json,
+    objects: Sequence[Json],
+    *,
+    entries: Mapping[str, images.Entry],
+    sandbox: str,
+) -> None:
+    """Say all that is wrong before anything is written. Raises manifest.BadManifest."""
+    from orchestra_engine import admission, validate
     from orchestra_engine.cluster import Cluster
 
     def beside(kind: str) -> dict[str, Json]:
         return {manifest.object_name(one): one for one in objects if one.get("kind") == kind}
 
     cluster = Cluster(folder.path)
+    templates = {**cluster.workflow_templates(), **beside("WorkflowTemplate")}
     faults = validate.check(
         workflow,
         secrets={*cluster.secrets(), *beside("Secret")},
         configmaps={**cluster.configmaps(), **beside("ConfigMap")},
-        workflow_templates={**cluster.workflow_templates(), **beside("WorkflowTemplate")},
+        workflow_templates=templates,
     )
     refused = [fault for fault in faults if fault.kind == "refused"]
-    if refused:
-        raise manifest.BadManifest(read.lines(refused))
+    if not refused:
+        return
+    lacking: list[admission.Fault] = []
+    if not any(fault.by == "api-server" for fault in refused):
+        with tempfile.TemporaryDirectory() as links:
+            table = images.FolderImages(folder.path.absolute(), entries)
+            table.links = Path(links)
+            lacking = admission.lacking(workflow, templates, images=table, sandbox=sandbox)
+    raise manifest.BadManifest(read.lines([*refused, *lacking]))
 
 
 @contextlib.contextmanager

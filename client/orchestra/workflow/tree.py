@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -170,6 +171,27 @@ def leaves(workflow: Json) -> list[Json]:
     """The nodes that ran something themselves or stand for something that did not run."""
     nodes: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
     return [node for node in nodes.values() if node.get("type") in ("Pod", "Suspend", "Skipped")]
+
+
+def way_on(workflow: Json) -> str:
+    """How a workflow that waits for somebody goes on; nothing if it does not wait, or only for a time to pass."""
+    spec = workflow.get("spec") or {}
+    delays = {each.get("name") for each in spec.get("templates") or () if (each.get("suspend") or {}).get("duration")}
+    waiting = [node for node in leaves(workflow) if (node.get("type"), node.get("phase")) == ("Suspend", "Running")]
+    asked = [node for node in waiting if node.get("templateName") not in delays]
+    name = workflow["metadata"]["name"]
+    resume = f"orchestra workflow resume {name}"
+    for node in asked:
+        parameters = (node.get("outputs") or {}).get("parameters") or ()
+        sources = [(each["name"], each.get("valueFrom") or {}) for each in parameters if each.get("value") is None]
+        if wanted := [each for each, source in sources if "supplied" in source and "default" not in source]:
+            values = " ".join(f"-p {shlex.quote(each)}=VALUE" for each in wanted)
+            return (
+                f"{node['name']} waits for values: `{resume} --node {shlex.quote(node['name'])} {values}` gives them."
+            )
+    if asked or spec.get("suspend"):
+        return f"{name} waits for somebody: `{resume}` lets it go on."
+    return ""
 
 
 def failing(workflow: Json) -> list[Json]:

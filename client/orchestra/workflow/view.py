@@ -41,6 +41,7 @@ class View:
         self._live: Live | None = None
         self._said: dict[str, tuple[str, str]] = {}
         self._drawn = 0.0
+        self._told = ""
         self._silent = False
 
     def __enter__(self) -> Self:
@@ -84,6 +85,10 @@ class View:
             live, size = self._live, self._live.console.size
             drawing = picture(workflow, height=size.height, width=size.width, encoding=self._out.encoding)
             self._safely(lambda: live.update(drawing, refresh=True))
+        if (way := tree.way_on(workflow)) != self._told:
+            self._told = way
+            if way:
+                self.say(screen.shown(way))
 
     def _lines(self, workflow: Json) -> None:
         for node in tree.leaves(workflow):

@@ -68,6 +68,32 @@ def test_a_manifest_that_cannot_be_run_is_refused_and_leaves_nothing(desk: Desk,
     assert not (desk.folder / ".orchestra").exists()
 
 
+def test_everything_that_cannot_run_here_is_told_at_once(desk: Desk) -> None:
+    other = "  - name: b\n    container: {image: 'nowhere.example/x:1', command: [x]}\n"
+    desk.write(manifest("  - name: main\n    daemon: true\n    container: {image: 'nowhere.example/y:1'}\n" + other))
+    result = desk.call("workflow", "run", "w.yaml")
+    assert (result.returncode, result.stdout) == (2, "")
+    places = [line.rpartition("(")[2].rstrip(")") for line in result.stderr.splitlines()]
+    assert sorted(places) == [
+        "spec.templates[0].container.command",
+        "spec.templates[0].container.image",
+        "spec.templates[0].daemon",
+        "spec.templates[1].container.image",
+    ]
+
+
+def test_a_fault_of_a_cron_workflow_is_where_it_stands(desk: Desk) -> None:
+    desk.write(
+        "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: nightly}\nspec:\n"
+        "  schedules: ['0 3 * * *']\n  workflowSpec:\n    entrypoint: main\n    templates:\n    - name: main\n"
+        "      container: {image: busybox, command: [x], tty: yes please}\n"
+    )
+    result = desk.call("workflow", "run", "w.yaml")
+    assert result.returncode == 2
+    assert result.stderr.startswith("w.yaml:10:")
+    assert "spec.workflowSpec.templates[0].container.tty" in result.stderr
+
+
 @pytest.mark.parametrize(
     "words", [["none.yaml"], ["."], ["w.yaml", "--configmap", "none.yaml"], ["w.yaml", "--sandbox", "strange"]]
 )

@@ -212,3 +212,39 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert View(terminal).live
     monkeypatch.setenv("TERM", "dumb")
     assert not View(terminal).live
+
+
+SUPPLIED = {"name": "choice", "valueFrom": {"supplied": {}}}
+WAYS = [
+    (workflow(node("w[0].ask", "Suspend", "Running")), "w waits for somebody: `orchestra workflow resume w`"),
+    (workflow(node("w[0].ask", "Suspend")), ""),
+    (workflow(node("w[0].ask", "Suspend", "Running", templateName="a-minute")), ""),
+    (
+        workflow(node("w[0].ask", "Suspend", "Running", outputs={"parameters": [SUPPLIED]})),
+        "`orchestra workflow resume w --node 'w[0].ask' -p choice=VALUE`",
+    ),
+    (
+        workflow(node("w[0].ask", "Suspend", "Running", outputs={"parameters": [SUPPLIED | {"value": "yes"}]})),
+        "w waits for somebody",
+    ),
+    ({**workflow(node("w", "Pod", "Running")), "spec": {"suspend": True}}, "w waits for somebody"),
+    (workflow(node("w", "Pod", "Running")), ""),
+]
+
+
+@pytest.mark.parametrize(("found", "words"), WAYS)
+def test_what_waits_for_somebody_says_how_it_goes_on(found: dict[str, Any], words: str) -> None:
+    found = {"spec": {}, **found}
+    found["spec"]["templates"] = [{"name": "a-minute", "suspend": {"duration": "60"}}, {"name": "say", "container": {}}]
+    way = tree.way_on(found)
+    assert words in way
+    assert bool(words) == bool(way)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_the_way_on_is_told_once(live: bool) -> None:
+    out = io.StringIO()
+    with View(out, live=live) as view:
+        for _ in range(3):
+            view.show(WAYS[0][0])
+    assert out.getvalue().count("`orchestra workflow resume w`") == 1
