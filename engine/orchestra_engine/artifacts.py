@@ -12,14 +12,15 @@ import gzip
 import os
 import stat
 import tarfile
-import tempfile
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from .removal import remove_tree
+
+if TYPE_CHECKING:
+    import zipfile
 
 _CHUNK = 1 << 20
 DEEPEST = 200  # folders in folders of an output
@@ -28,6 +29,10 @@ _SPECIAL = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFCH
 
 class ArtifactError(Exception):
     """An artifact cannot be stored or read; the text says which file and why."""
+
+
+class BadArchive(Exception):
+    """What is to be unpacked is no archive of that kind, or a broken one."""
 
 
 class TooLarge(ArtifactError):
@@ -141,6 +146,8 @@ def _add(archive: tarfile.TarFile, path: str, name: str, info: os.stat_result, b
 
 def pack_zip(source: str, name: str, target: IO[bytes], budget: Budget, *, level: int | None = None) -> None:
     """Write `source` as zip; members begin with `name` (the artifact's). Empty folders are lost, as in Argo."""
+    import zipfile  # seldom needed, and with it comes threading, which costs each fork of the spawner
+
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for path, member in _files(source, name):
             if not _is_text(member):
@@ -204,18 +211,27 @@ def unpack_tar(source: IO[bytes], folder: str, budget: Budget) -> None:
 
 
 def unpack_zip(source: IO[bytes], folder: str, budget: Budget) -> None:
-    """Extract a zip into the empty `folder`; errors as `unpack_tar` (zipfile.BadZipFile if it is none)."""
-    with zipfile.ZipFile(source) as archive:
-        for member in archive.infolist():
-            target = _target(folder, member.filename)
-            if member.is_dir():
-                os.makedirs(target, exist_ok=True)
-            elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-                raise ArtifactError(f"member {member.filename!r} is a link or a special file")
-            else:
-                budget.spend(0, member.filename, files=1)
-                with archive.open(member) as content:
-                    _write(target, content, budget, (member.external_attr >> 16) or 0o644)
+    """Extract a zip into the empty `folder`; errors as `unpack_tar` (BadArchive if it is none)."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for member in archive.infolist():
+                _unpack_member(archive, member, folder, budget)
+    except zipfile.BadZipFile as error:
+        raise BadArchive(str(error)) from error
+
+
+def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: str, budget: Budget) -> None:
+    target = _target(folder, member.filename)
+    if member.is_dir():
+        os.makedirs(target, exist_ok=True)
+    elif stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
+        raise ArtifactError(f"member {member.filename!r} is a link or a special file")
+    else:
+        budget.spend(0, member.filename, files=1)
+        with archive.open(member) as content:
+            _write(target, content, budget, (member.external_attr >> 16) or 0o644)
 
 
 def _target(folder: str, name: str) -> str:
@@ -300,7 +316,8 @@ class Repository:
     def _temporary(self) -> Iterator[Path]:
         base = self.root / ".tmp"
         base.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=base))
+        folder = base / os.urandom(8).hex()
+        folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
@@ -324,4 +341,4 @@ class Repository:
             target.unlink(missing_ok=True)
 
 
-NOT_AN_ARCHIVE = (tarfile.TarError, EOFError, OSError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
+NOT_AN_ARCHIVE = (tarfile.TarError, EOFError, OSError, zlib.error, gzip.BadGzipFile, BadArchive)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 SPAWNER = Path(__file__).with_name("spawner.py")
@@ -15,6 +12,11 @@ SPAWNER = Path(__file__).with_name("spawner.py")
 @functools.cache
 def why_no_private_root(folder: str = "") -> str:
     """Try a private root below `folder` (default: the temporary folder); empty if it works, else the reason."""
+    # Not in every process that has this package: their work after each fork would be a tenth of a node's cost.
+    import shutil
+    import subprocess
+    import tempfile
+
     scratch = tempfile.mkdtemp(prefix="orchestra-probe-", dir=folder or None)
     try:
         done = subprocess.run(

@@ -10,6 +10,7 @@ Files of a node's folder: `pod.json` (a Task, from the loop), `started` ({boot, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -24,7 +25,8 @@ from . import linux
 from .node import Node
 from .supervise import end_everything
 
-_RESERVE = 16384  # bytes kept free for exit.json, so that a full disk can still be told of
+_RESERVE = 4096  # bytes kept free for exit.json, so that a full disk can still be told of
+SYNC, REMOVE = b"+", b"-"  # what the sweeper is to do with the path that follows
 
 
 @functools.cache
@@ -59,8 +61,11 @@ def claim(folder: Path) -> bool:
     return True
 
 
-def run(folder: Path) -> None:
-    """Run the node of `folder` in this process, a fresh fork with one thread and SIGTERM blocked."""
+def run(folder: Path, *, sweep: int) -> None:
+    """Run the node of `folder` in this process, a fresh fork with one thread and SIGTERM blocked.
+
+    `sweep` is the pipe of the sweeper, which does what nobody has to wait for (see the spawner).
+    """
     os.setsid()
     linux.become_subreaper()
     linux.leave_keyring()
@@ -80,38 +85,49 @@ def run(folder: Path) -> None:
         status = PodStatus(node_id=node_id, phase="Error", message=text, finished_at=time.time())
     if node is not None:
         node.leave_group()
-    _write_exit(folder, reserve, status)
+    _write_exit(folder, reserve, status, sweep)
     if node is not None and not node.task.keep_scratch:
-        _discard(node.scratch, Path(node.task.trash))
+        _discard(node.scratch, Path(node.task.trash), sweep)
 
 
-def _write_exit(folder: Path, fd: int, status: PodStatus) -> None:
-    data = json.dumps(asdict(status)).encode()
+def _write_exit(folder: Path, fd: int, status: PodStatus, sweep: int) -> None:
+    """Say how the node ended, whole or not at all. The sweeper has it brought to the disk."""
     try:
-        os.pwrite(fd, data, 0)
+        _write_padded(fd, status)
     except OSError as error:
+        os.ftruncate(fd, _RESERVE)
         small = PodStatus(
             node_id=status.node_id,
             phase="Error",
-            message=f"no room for the node's result on the disk of {folder}: {error}",
+            message=f"no room for the node's result on the disk of {folder}: {error}"[: _RESERVE // 4],
             exit_code=status.exit_code,
             started_at=status.started_at,
             finished_at=status.finished_at,
-            killed=status.killed,
+            killed=status.killed[: _RESERVE // 4],
         )
-        data = json.dumps(asdict(small)).encode()
-        os.pwrite(fd, data, 0)
-    os.ftruncate(fd, len(data))
-    os.fsync(fd)
-    os.close(fd)
+        _write_padded(fd, small)
     os.rename(folder / "exit.json.new", folder / "exit.json")
+    try:
+        os.write(sweep, SYNC + os.fsencode(folder / "exit.json") + b"\0")
+    except OSError:
+        os.fsync(fd)
+    os.close(fd)
 
 
-def _discard(scratch: Path, trash: Path) -> None:
-    """Remove a scratch folder without keeping anyone waiting: a copy of this process does it."""
+def _write_padded(fd: int, status: PodStatus) -> None:
+    """Write a status as JSON, with blanks after it up to what was reserved: to cut a file costs more than they do."""
+    data = json.dumps(asdict(status)).encode().ljust(_RESERVE)
+    if os.pwrite(fd, data, 0) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _discard(scratch: Path, trash: Path, sweep: int) -> None:
+    """Have a scratch folder removed without keeping anyone waiting; here, if the sweeper is gone or cannot keep up."""
+    there = trash / f"{os.getpid()}-{time.time_ns()}"
     with contextlib.suppress(OSError):
         trash.mkdir(exist_ok=True)
-        there = trash / f"{os.getpid()}-{time.time_ns()}"
         os.rename(scratch, there)
-        if os.fork() == 0:
-            remove_tree(str(there))
+        try:
+            os.write(sweep, REMOVE + os.fsencode(there) + b"\0")
+        except OSError:
+            remove_tree(there)

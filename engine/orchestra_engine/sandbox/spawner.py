@@ -21,6 +21,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from orchestra_engine.removal import remove_tree
 from orchestra_engine.sandbox import private_root, shim
 
 MESSAGE_BYTES = 8192
@@ -28,6 +29,7 @@ MESSAGE_BYTES = 8192
 
 def serve(connection: socket.socket) -> None:
     """Fork a shim for each message until the connection ends."""
+    tell = start_sweeper(connection)
     wake_read, wake_write = os.pipe()
     for fd in (wake_read, wake_write):
         os.set_blocking(fd, False)
@@ -51,7 +53,7 @@ def serve(connection: socket.socket) -> None:
                 return
             pid = fork()
             if pid == 0:
-                _become_shim(connection, (wake_read, wake_write), Path(os.fsdecode(message)))
+                _become_shim(connection, (wake_read, wake_write), Path(os.fsdecode(message)), tell)
             pidfd = os.pidfd_open(pid)
             connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
             os.close(pidfd)
@@ -68,13 +70,54 @@ def fork() -> int:
             time.sleep(0.1)
 
 
-def _become_shim(connection: socket.socket, wake: tuple[int, int], folder: Path) -> None:
+def start_sweeper(connection: socket.socket) -> int:
+    """Start the process that does for shims what nobody has to wait for; the pipe on which they tell it.
+
+    It ends when nobody can write there any more: neither the spawner nor a shim.
+    """
+    listen, tell = os.pipe()
+    if fork() == 0:
+        connection.close()
+        os.close(tell)
+        try:
+            sweep(listen)
+        finally:
+            os._exit(0)
+    os.close(listen)
+    os.set_blocking(tell, False)
+    return tell
+
+
+def sweep(listen: int) -> None:
+    """Bring files to the disk and remove folders, as a pipe says: SYNC or REMOVE, a path and a zero byte each."""
+    rest = b""
+    while piece := os.read(listen, 1 << 16):
+        *orders, rest = (rest + piece).split(b"\0")
+        for order in orders:
+            if order.startswith(shim.REMOVE):
+                remove_tree(os.fsdecode(order[1:]))
+            else:
+                with contextlib.suppress(OSError):
+                    sync(order[1:])
+
+
+def sync(path: bytes) -> None:
+    """Wait until a file and its name are on the disk. Raises OSError."""
+    for each in (path, os.path.dirname(path)):
+        fd = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _become_shim(connection: socket.socket, wake: tuple[int, int], folder: Path, sweep: int) -> None:
     try:
         signal.set_wakeup_fd(-1)
         connection.close()
         for fd in wake:
             os.close(fd)
-        shim.run(folder)
+        shim.run(folder, sweep=sweep)
     finally:
         os._exit(0)
 

@@ -266,15 +266,20 @@ class Supervisor:
 
 def end_everything() -> None:
     """Kill every descendant of this subreaper until none is left; also what forks while it is killed."""
-    while True:
+    while _have_children():
         pids = limits.descendants(os.getpid())
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
         time.sleep(0.002)
+
+
+def _have_children() -> bool:
+    """Whether this process has children, those that have ended taken away."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
