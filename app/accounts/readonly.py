@@ -124,8 +124,7 @@ def _shown(name: Any, columns: Mapping[str, JSONField[Any, Any]]) -> Any:
         return readable(getattr(row, name))
 
     show.__name__ = name
-    show.short_description = columns[name].verbose_name  # type: ignore[attr-defined]
-    return show
+    return admin.display(description=columns[name].verbose_name)(show)
 
 
 class ReadOnlyInline(NoEdits, admin.TabularInline):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.message import Message
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -239,12 +240,7 @@ class Client:
         """A log from the byte `offset` on, piece by piece, until nothing more will come."""
         wait = 0
         while True:
-            at, seconds = offset, wait
-            piece = self._patiently(
-                lambda at=at, seconds=seconds: self.log(  # type: ignore[misc]
-                    execution, offset=at, node=node, attempt=attempt, wait=seconds
-                )
-            )
+            piece = self._patiently(partial(self.log, execution, offset=offset, node=node, attempt=attempt, wait=wait))
             if piece.data:
                 yield piece.data
             if piece.final:

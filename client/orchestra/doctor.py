@@ -15,12 +15,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestra import screen
 from orchestra.endings import OK, UNSUCCESSFUL
+
+if TYPE_CHECKING:
+    import httpx
 
 MINORS = tuple(f"3.{minor}" for minor in range(9, 15))
 KERNEL = (5, 10)
@@ -262,9 +265,9 @@ def of_server(server: str | None) -> Iterator[Check]:
     yield clock(answer.headers.get("Date"), middle)
 
 
-def _json(answer: object) -> dict[str, object]:
+def _json(answer: httpx.Response) -> dict[str, object]:
     try:
-        body = answer.json()  # type: ignore[attr-defined]
+        body = answer.json()
     except ValueError:
         body = None
     return body if isinstance(body, dict) else {}

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -83,7 +84,7 @@ def static(options: Options) -> Iterator[Result]:
         checks["shellcheck"] = ["shellcheck", ".ci/run", *_scripts("bash"), *_shell_files()]
     with tempfile.TemporaryDirectory(prefix="orchestra-check-") as var:
         for name, argv in checks.items():
-            yield _step(name, lambda argv=argv: _check(argv, var=var))  # type: ignore[misc]
+            yield _step(name, partial(_check, argv, var=var))
 
 
 def unit(options: Options) -> Iterator[Result]:

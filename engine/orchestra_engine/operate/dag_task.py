@@ -145,7 +145,7 @@ class Visit:
         """What a task can refer to: the dag's inputs and the tasks before it that it names."""
         seen = Scope(self.work.inputs)
         scope.add_workflow_outputs(seen, self.board.status.get("outputs"))
-        text = text_of(task)  # type: ignore[arg-type]
+        text = text_of(task)
         named = {found[1] or found[2] for found in _TASKS.finditer(text)}
         wanted = self.plan.ancestors(name) if named or "tasks" in text else set()
         if "{{=" not in text:

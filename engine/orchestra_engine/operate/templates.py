@@ -118,8 +118,8 @@ class Library:
         return next((t for t in templates if t.get("name") == name), None)
 
 
-def text_of(template: dict[str, Any]) -> str:
-    """The JSON of a template without its inputs."""
+def text_of(template: Mapping[str, Any]) -> str:
+    """The JSON of a template, or of a task, without its inputs."""
     found = _texts.get((template,))
     if found is None:
         body = {k: v for k, v in template.items() if k != "inputs"}
