@@ -18,6 +18,7 @@ OF_METADATA = ("description", "output", "annexes_outputs", "defaults", "args", "
 
 
 def version(row: Version) -> dict[str, Any]:
+    """A version of a module, as its module shows it."""
     return {
         "number": row.number,
         "label": row.label,
@@ -35,6 +36,7 @@ def version(row: Version) -> dict[str, Any]:
 
 
 def build(row: Build) -> dict[str, Any]:
+    """A build with its execution."""
     execution = getattr(row, "execution", None)
     return {
         "id": row.pk,
@@ -152,6 +154,7 @@ def schema_in_full(row: SchemaVersion) -> dict[str, Any]:
 
 
 def attempt(row: Attempt) -> dict[str, Any]:
+    """An attempt of an execution."""
     return {
         "number": row.number,
         "workflow_name": row.workflow_name,
@@ -169,6 +172,7 @@ def nodes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def artifact(row: ExecutionArtifact) -> dict[str, Any]:
+    """A file that an execution gave out; its size in bytes."""
     return {
         "id": row.pk,
         "attempt": row.attempt,
@@ -182,4 +186,5 @@ def artifact(row: ExecutionArtifact) -> dict[str, Any]:
 
 
 def event(row: Event) -> dict[str, Any]:
+    """An event of a catalog, [start, stop); the values are in the order of its columns."""
     return {"start": iso(row.start), "stop": iso(row.stop), "values": row.values}

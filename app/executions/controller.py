@@ -77,6 +77,7 @@ class Controller:
 
     @property
     def engine(self) -> Engine:
+        """The engine, which this controller has while it holds the lease."""
         if self._engine is None:
             raise RuntimeError("a controller without the lease has no engine")
         return self._engine

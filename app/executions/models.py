@@ -41,6 +41,7 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
     """The queries on executions."""
 
     def live(self) -> ExecutionQuerySet:
+        """The executions that have not ended."""
         return self.exclude(state__in=FINAL)
 
     def tasks(self) -> ExecutionQuerySet:
@@ -156,6 +157,7 @@ class Execution(models.Model):
 
     @property
     def final(self) -> bool:
+        """Whether it has ended; only a retry leads out of that."""
         return self.state in FINAL
 
 

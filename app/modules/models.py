@@ -150,6 +150,7 @@ class BuildQuerySet(models.QuerySet["Build"]):
     """The queries on builds."""
 
     def pending(self) -> BuildQuerySet:
+        """The builds that have not ended."""
         return self.filter(state=BuildState.PENDING)
 
 

@@ -21,6 +21,7 @@ class Window:
 
     @property
     def part(self) -> slice:
+        """The part of all rows that this page shows."""
         return slice(self.offset, self.offset + self.limit)
 
     def links(self, request: HttpRequest, *, total: int) -> dict[str, str | None]:

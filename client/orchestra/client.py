@@ -52,9 +52,11 @@ class Client:
 
     @property
     def address(self) -> str:
+        """The server's address."""
         return self._transport.address
 
     def close(self) -> None:
+        """Let the connections go."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -73,6 +75,7 @@ class Client:
         return self._json("GET", _module(module))
 
     def versions(self, module: str | int) -> list[Json]:
+        """The versions of a module."""
         return list(self._pages(f"{_module(module)}/versions"))
 
     def register_git(self, url: str, *, ref: str = "", subdirectory: str = "") -> list[Json]:
@@ -95,6 +98,7 @@ class Client:
         return self._json("POST", f"{_module(module)}/builds", timeout=None)
 
     def remove(self, module: str | int) -> None:
+        """Remove a module; its finished executions stay readable."""
         self._transport.request("DELETE", _module(module))
 
     def set_default(self, module: str | int, *, version: int) -> Json:
@@ -146,6 +150,7 @@ class Client:
         return list(self._pages(f"{API}/executions", params=params, limit=limit))
 
     def execution(self, execution: int) -> Json:
+        """One execution: its nodes, attempts, outputs and, if it failed, why."""
         return self._json("GET", f"{API}/executions/{execution}")
 
     def cancel(self, execution: int) -> Json:
@@ -161,6 +166,7 @@ class Client:
         return self._json("POST", f"{API}/executions/{execution}/resubmit")
 
     def build(self, build: int) -> Json:
+        """One build and its execution."""
         return self._json("GET", f"{API}/builds/{build}")
 
     def wait(self, execution: int, *, on_change: Callable[[Json], None] | None = None) -> Json:
@@ -192,6 +198,7 @@ class Client:
         return self._json("POST", f"{API}/schemas", json={key: value for key, value in given.items() if value})
 
     def remove_schema(self, name: str) -> None:
+        """Take a schema off the server; what was made from it stays readable."""
         self._transport.request("DELETE", _schema(name))
 
     def run_schema(self, name: str, *, arguments: Mapping[str, Any] | None = None, version: int | None = None) -> Json:

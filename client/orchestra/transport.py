@@ -49,6 +49,7 @@ class Transport:
         )
 
     def close(self) -> None:
+        """Let the connections go."""
         self._http.close()
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:

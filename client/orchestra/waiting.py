@@ -15,6 +15,8 @@ LAST_LINES = 20
 
 
 class Answer(Enum):
+    """What to do with an execution after Ctrl-C."""
+
     CANCEL = "c"
     LEAVE = "l"
     GO_ON = "g"

@@ -60,10 +60,12 @@ class Document:
 
     @property
     def kind(self) -> str:
+        """Its `kind`; empty if it has none."""
         return str(self.value.get("kind") or "")
 
     @property
     def name(self) -> str:
+        """Its `metadata.name`; empty if it has none."""
         metadata = self.value.get("metadata")
         return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
 

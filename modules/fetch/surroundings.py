@@ -81,6 +81,7 @@ def arrange(*, server: str, account: Account, scratch: Path, cache: Path | None)
 
 
 def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with the process, whatever still writes to it."""
     return tempfile.TemporaryDirectory(prefix="fetch-", ignore_cleanup_errors=True)
 
 
@@ -103,6 +104,7 @@ class Listener(logging.Handler):
             print(f"{record.levelname.lower()}: {text}", flush=True)
 
     def install(self, quiet: Iterable[str] = ("Proxy server is disabled",)) -> None:
+        """Listen to all loggers and warnings, without warnings that begin with `quiet`."""
         for beginning in quiet:
             warnings.filterwarnings("ignore", message=beginning)
         logging.captureWarnings(True)

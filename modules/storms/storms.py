@@ -114,6 +114,7 @@ def duration(text: str) -> float:
 
 
 def arguments() -> argparse.Namespace:
+    """The command line; ends the process with code 2 if it is wrong."""
     parser = argparse.ArgumentParser(description="Predict geomagnetic storms (Dst <= -50 nT) from the solar wind.")
     parser.add_argument("output", type=Path, metavar="OUTPUT_DIR")
     parser.add_argument("--start", type=moment, required=True, help="first instant, UTC")

@@ -32,6 +32,7 @@ MERGE_HOURS = 12.0
 
 
 def trees(kind: type, rounds: int, leaves: int) -> Any:
+    """A boosted ensemble of `rounds` trees with at most `leaves` leaves each."""
     return kind(
         learning_rate=0.03,
         max_iter=rounds,

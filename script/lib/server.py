@@ -33,6 +33,7 @@ class Refusal(Exception):
 
 
 def var_folder(env: Mapping[str, str]) -> Path:
+    """The folder of all state that a server with these variables has."""
     return Path(env.get("ORCHESTRA_VAR") or ROOT / "var").resolve()
 
 

@@ -46,11 +46,13 @@ class Faults:
         self._found: list[LineFault] = []
 
     def add(self, line: int, message: str) -> None:
+        """Note a fault. Raises `Malformed` once there are too many."""
         self._found.append(LineFault(line, message))
         if len(self._found) >= MOST_FAULTS:
             self.finish()
 
     def finish(self) -> None:
+        """Raise `Malformed` if there is any fault."""
         if self._found:
             raise Malformed(self._found)
 

@@ -48,6 +48,7 @@ class Interrupts:
         self.count += 1
 
     def fileno(self) -> int:
+        """The descriptor that is readable once a signal has come."""
         return self._read
 
     def drain(self) -> None:

@@ -45,10 +45,12 @@ class Folder:
 
     @property
     def requests(self) -> Path:
+        """Where other commands leave what they ask of the one that runs a workflow."""
         return self.path / ".requests"
 
     @property
     def wake_pipe(self) -> Path:
+        """The pipe that wakes the command that runs a workflow."""
         return self.path / ".wake"
 
     def prepare(self) -> bool:
