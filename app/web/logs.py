@@ -21,10 +21,11 @@ class Worthwhile(logging.Filter):
     """What belongs on a server's terminal: its own mistakes, with the request's number; not those of its callers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Leave out what was answered with a 4xx, unless everything is to be shown."""
+        """Leave out what was answered with a 4xx, and that a server is not ready, unless everything is to be shown."""
         code = getattr(record, "status_code", 0)
         request = getattr(record, "request", None)
-        if 400 <= code < 500:
+        asked = isinstance(request, HttpRequest) and request.path_info.rstrip("/").endswith("/ready")
+        if 400 <= code < 500 or (code == 503 and asked):
             return logging.getLogger().isEnabledFor(logging.DEBUG)
         if code >= 500 and isinstance(request, HttpRequest) and not getattr(record, "orchestra_numbered", False):
             record.msg = f"{record.msg} (request {request_number(request)})"

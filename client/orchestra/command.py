@@ -194,7 +194,7 @@ def run(
 def executions(
     module: Annotated[str | None, typer.Option(help="Only those of this module.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state, as RUNNING.")] = None,
-    kind: Annotated[str | None, typer.Option(help="prediction or build.")] = None,
+    kind: Annotated[str | None, typer.Option(help="prediction, build or schema.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 20,
     server: Server = None,
     as_json: AsJson = False,
@@ -206,11 +206,12 @@ def executions(
         screen.print_json(found)
         return
     rows = [
-        (one["id"], one["kind"], (one["module"] or {}).get("name"), one["state"], one["start"], one["stop"],
-         screen.to_second(one["created_at"]), _first_line(one["message"], longest=160))
+        (one["id"], one["kind"], (one["module"] or one.get("schema") or {}).get("name"), one["state"],
+         one["start"], one["stop"], screen.to_second(one["created_at"]), _first_line(one["message"], longest=160))
         for one in found
     ]  # fmt: skip
-    screen.table(("id", "kind", "module", "state", "start", "stop", "created", "message"), rows, empty="There is none.")
+    columns = ("id", "kind", "module or schema", "state", "start", "stop", "created", "message")
+    screen.table(columns, rows, empty="There is none.")
 
 
 @app.command()

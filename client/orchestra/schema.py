@@ -83,7 +83,8 @@ def show(
     if manifest:
         print(found["manifest"], end="")
         return
-    screen.fields({key: found[key] for key in ("name", "kind", "version", "origin", "references", "created_at")})
+    shown = {key: found[key] for key in ("name", "kind", "version", "origin", "references")}
+    screen.fields(shown | {"created": screen.to_second(found["created_at"])})
     print("\nInputs")
     needed = found["inputs"]["required"]
     rows = [

@@ -43,6 +43,13 @@ def test_an_unknown_execution_has_a_page_in_its_own_words(admin_client: Client) 
     assert "There is no execution 999." in response.content.decode()
 
 
+def test_that_a_server_is_not_ready_yet_is_no_error_of_its_log(client: Client, told: pytest.LogCaptureFixture) -> None:
+    response = client.get("/api/v1/ready")
+    assert response.status_code == 503
+    assert "controller" in response.json()["error"]
+    assert told.records == []
+
+
 def test_what_an_address_holds_is_no_markup(admin_client: Client) -> None:
     page = admin_client.get("/admin/<script>alert(1)</script>/").content.decode()
     assert "<script>alert(1)" not in page

@@ -78,6 +78,14 @@ def test_a_refusal_is_said_in_one_sentence_with_its_code(stub: Stub, status: int
     assert result.stderr == "That does not go.\n"
 
 
+def test_a_run_of_a_schema_is_listed_by_its_name(stub: Stub) -> None:
+    run = {"id": 4, "kind": "schema", "module": None, "schema": {"name": "shocks", "version": 1}, "state": "RUNNING"}
+    times = {"start": None, "stop": None, "created_at": "2001-03-28T00:00:00Z", "message": ""}
+    stub.answer = lambda _: as_json({"total": 1, "next": None, "items": [run | times]})
+    result = orchestra("executions", server=stub.url)
+    assert result.stdout.splitlines()[1].split() == ["4", "schema", "shocks", "RUNNING", "2001-03-28T00:00:00Z"]
+
+
 def test_what_has_ended_is_not_said_to_be_cancelled(stub: Stub) -> None:
     stub.answer = lambda _: as_json({"id": 7, "state": "SUCCEEDED", "message": ""})
     result = orchestra("kill", "7", server=stub.url)
