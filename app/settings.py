@@ -151,6 +151,7 @@ ENGINE = env.str("ORCHESTRA_ENGINE", default="app.engines.local.LocalEngine")
 SANDBOX = env.str("ORCHESTRA_SANDBOX", default="auto")
 env.one_of("ORCHESTRA_SANDBOX", SANDBOX, ("auto", "private", "plain"))
 MAX_PODS = env.int("ORCHESTRA_MAX_PODS", default=2 * (os.cpu_count() or 1))  # nodes that run at once
+MAX_NODES = env.int("ORCHESTRA_MAX_NODES", default=50_000)  # of one workflow
 CANCEL_GRACE = env.float("ORCHESTRA_CANCEL_GRACE", default=10.0)  # s between TERM and KILL
 LEASE_SECONDS = env.float("ORCHESTRA_LEASE", default=30.0)  # s; beaten three times as often
 RUN_TIMEOUT = env.int("ORCHESTRA_RUN_TIMEOUT", default=6 * 3600)  # s, of a prediction whose module names none

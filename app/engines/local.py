@@ -63,6 +63,7 @@ class LocalEngine(LocalReader):
                     sandbox=settings.SANDBOX,
                     claim=claim,
                     max_pods=settings.MAX_PODS,
+                    max_nodes=settings.MAX_NODES,
                     grace_seconds=settings.CANCEL_GRACE,
                     limits={"output_bytes": settings.OUTPUT_MAX_BYTES, "file_bytes": settings.OUTPUT_MAX_BYTES},
                 )

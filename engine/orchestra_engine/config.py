@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .images import ImageTable
+from .operate.context import MAX_NODES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Config:
     namespace: str = "default"
     claim: int = 0
     max_pods: int | None = None  # at a time; None: 4 for each core, at least 8
+    max_nodes: int = MAX_NODES  # of one workflow; one that comes to have more ends with Error
     grace_seconds: float = 10.0
     keep_scratch: bool = False
     limits: Mapping[str, int] = field(default_factory=dict)  # for all nodes: cpu_seconds, file_bytes, output_bytes, …

@@ -19,7 +19,6 @@ import resource
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,44 +29,14 @@ from .config import Config, Fault, Grant, NotFound, Observation, Refused, merge
 from .loop import Loop
 from .nodes import Nodes
 from .operate import queues
-from .pod import PodStatus
+from .runs import Run
 from .sandbox import cgroup, choose
 from .store import BadName, Gone, LostClaim, Record, Store
 from .workflow import finished, new_status
 
 log = logging.getLogger(__name__)
 
-_SAVE_SHARE = 10  # writing a large status takes at most one part in so many of the time
-_RETRY_SECONDS = 1.0  # after a failed write
 _LIMITS_SECONDS = 2.0  # between two looks at a semaphore's ConfigMap, while someone waits for it
-
-
-@dataclass(kw_only=True)
-class _Run:
-    """A workflow that is not finished."""
-
-    record: Record
-    waiting: list[PodStatus] = field(default_factory=list)
-    wake_at: float | None = None  # seconds since 1970
-    save_at: float | None = None  # monotonic
-    dirty: bool = True
-    unsaved: bool = False
-    gone: bool = False
-    stance: queues.Stance = field(init=False)
-    saved: float = 0.0  # monotonic
-    cost: float = 0.0  # of the last writing, in seconds
-
-    def __post_init__(self) -> None:
-        self.stance = queues.stance(self.record.workflow, self.status)
-
-    @property
-    def name(self) -> str:
-        return str(self.record.workflow["metadata"]["name"])
-
-    @property
-    def status(self) -> dict[str, Any]:
-        status: dict[str, Any] = self.record.workflow["status"]
-        return status
 
 
 class Engine:
@@ -102,7 +71,7 @@ class Engine:
         self.cluster = Cluster(root)
         self.admission = Admission(cluster=self.cluster, images=config.images, sandbox=self.sandbox)
         self._limits = self.cluster.configmaps()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._changed: dict[str, str] = {}  # name → uid, since the last poll
 
     # Asking for things
@@ -130,7 +99,7 @@ class Engine:
         except BadName as error:
             raise Refused([Fault(path="metadata.name", message=str(error).partition(": ")[2])]) from error
         if there is not None:
-            return str(there.workflow["metadata"].get("uid", ""))
+            return there.uid
         given = granted(grants, self.config.grants)
         others = workflow_templates or {}
         failure = self.admission.check(workflow, grants=set(given), as_argo=as_argo, workflow_templates=others)
@@ -139,11 +108,11 @@ class Engine:
         if others:
             keep_templates(record, others)
         self.store.create(record)
-        uid = self._uid(record)
+        uid = record.uid
         if failure:
             self._changed[name] = uid
         else:
-            self._runs[name] = _Run(record=record)
+            self._runs[name] = Run(record=record)
         return uid
 
     def stop(self, name: str) -> None:
@@ -196,10 +165,10 @@ class Engine:
             run.record.workflow = merge(run.record.workflow, merge_patch)
             self._touched(run)
 
-    def _touched(self, run: _Run) -> None:
+    def _touched(self, run: Run) -> None:
         run.dirty = True
         run.record.version += 1
-        self._changed[run.name] = self._uid(run.record)
+        self._changed[run.name] = run.uid
         self._save(run, sync=True)
         self.loop.wake()
 
@@ -238,17 +207,13 @@ class Engine:
         run = self._runs.get(name)
         return run.record if run else self.store.load(name)
 
-    def _active(self, name: str) -> _Run | None:
+    def _active(self, name: str) -> Run | None:
         """The run of an unfinished workflow; None if it is finished. Raises NotFound."""
         if name in self._runs:
             return self._runs[name]
         if self.store.load(name) is None:
             raise NotFound(f"there is no workflow {name}")
         return None
-
-    @staticmethod
-    def _uid(record: Record) -> str:
-        return str(record.workflow["metadata"].get("uid", ""))
 
     # Running
 
@@ -262,7 +227,7 @@ class Engine:
             if finished(record.workflow.get("status") or {}):
                 continue
             record.workflow.setdefault("status", new_status())
-            run = _Run(record=record)
+            run = Run(record=record)
             self._runs[name] = run
             adopted.append(name)
             run.waiting += self.nodes.bring(record, operate.pods(record.workflow, run.status, **self._known()))
@@ -339,11 +304,11 @@ class Engine:
 
     def _step(self) -> None:
         while any(run.dirty or run.waiting for run in self._runs.values()):
-            for run in self._in_turn():
+            for run in sorted(self._runs.values(), key=lambda run: run.turn):
                 if run.dirty or run.waiting:
                     self._operate(run)
 
-    def _operate(self, run: _Run) -> None:
+    def _operate(self, run: Run) -> None:
         seen, run.waiting, run.dirty = run.waiting, [], False
         workflow = run.record.workflow
         others = [other.stance for other in self._runs.values() if other is not run]
@@ -353,6 +318,7 @@ class Engine:
             time.time(),
             seen,
             locks=queues.view(run.stance, others),
+            max_nodes=self.config.max_nodes,
             **self._known(),
         )
         changed = bool(decision.changed) or decision.status != workflow["status"]
@@ -360,17 +326,15 @@ class Engine:
         workflow["status"] = decision.status
         run.wake_at = decision.wake_at
         self._pass_locks(run)
-        if changed:
-            run.record.version += 1
-            self._changed[run.name] = self._uid(run.record)
-            over = finished(decision.status)
-            self._save(run, sync=over, soon=not over)
-            if run.gone:
-                return
         run.waiting += self.nodes.bring(run.record, decision.start)
         run.waiting += self.nodes.kill(run.record, decision.kill)
+        if changed:  # written after the nodes have their orders: were that lost, the core would decide the same again
+            run.record.version += 1
+            self._changed[run.name] = run.uid
+            over = finished(decision.status)
+            self._save(run, sync=over, soon=not over)
 
-    def _pass_locks(self, run: _Run, *, over: bool = False) -> None:
+    def _pass_locks(self, run: Run, *, over: bool = False) -> None:
         """Note how the workflow stands to locks now; who may go on by that is looked at again."""
         before, now = run.stance, queues.stance(run.record.workflow, {} if over else run.status)
         run.stance = now
@@ -379,49 +343,22 @@ class Engine:
         for name in queues.awoken(before, now, [one.stance for one in self._runs.values() if one is not run]):
             self._runs[name].dirty = True
 
-    def _in_turn(self) -> list[_Run]:
-        """The runs by priority, then by age: the order in which they may take locks."""
-
-        def turn(run: _Run) -> tuple[int, str]:
-            workflow = run.record.workflow
-            return -int(workflow["spec"].get("priority") or 0), workflow["metadata"].get("creationTimestamp", "")
-
-        return sorted(self._runs.values(), key=turn)
-
-    def _save(self, run: _Run, *, sync: bool, soon: bool = False) -> None:
-        """Write the status; a large one not at once, so that writing stays a small part of the work.
-
-        Nothing is lost by that: what the nodes did is in their own files, and the core decides the same again.
-        """
-        now = time.monotonic()
-        run.unsaved = True
-        if soon and run.save_at is not None:
-            return
-        if soon and run.cost > 0.002 and now < run.saved + run.cost * _SAVE_SHARE:
-            run.save_at = run.saved + run.cost * _SAVE_SHARE
-            return
+    def _save(self, run: Run, *, sync: bool, soon: bool = False) -> None:
         try:
-            self.store.save(run.record, sync=sync)
+            written = run.save(self.store, sync=sync, soon=soon)
         except Gone:
             self._lose(run)
             return
-        except OSError as error:
-            log.warning("the status of %s cannot be written, trying again: %s", run.name, error)
-            run.save_at = now + _RETRY_SECONDS
-            return
-        run.saved = time.monotonic()
-        run.cost, run.save_at, run.unsaved = run.saved - now, None, False
-        if finished(run.status):
+        if written and finished(run.status):
             self._runs.pop(run.name, None)
 
-    def _lose(self, run: _Run) -> None:
+    def _lose(self, run: Run) -> None:
         """The workflow's folder was removed by someone: end its processes and say that it is gone."""
         log.warning("the folder of %s is gone", run.name)
-        run.gone = True
         self._runs.pop(run.name, None)
         self._pass_locks(run, over=True)
         self.nodes.abandon(self.store.folder(run.name))
-        self._changed[run.name] = self._uid(run.record)
+        self._changed[run.name] = run.uid
 
     def close(self) -> None:
         """Let go; running nodes go on and are adopted by the next engine."""

@@ -80,7 +80,7 @@ class Nodes:
         _make(folder)
         images = {each.image: self.images.resolve(each.image) for each in pod.containers}
         task = Task(
-            pod=asdict(pod),
+            pod=vars(pod),
             sandbox=self.sandbox,
             repository=str(self.repository),
             trash=str(self.store.trash),
@@ -96,7 +96,7 @@ class Nodes:
         # No need to be atomic: it is only read once the shim has been asked for, and until then it is written again.
         fd = os.open(folder / "pod.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as out:
-            out.write(json.dumps(asdict(task)).encode())
+            out.write(json.dumps(task, default=vars).encode())
 
     def _start_queued(self) -> None:
         while self._queue and len(self._busy) < self.most:

@@ -50,6 +50,11 @@ class Record:
     claim: int = 0
     grants: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def uid(self) -> str:
+        """The workflow's uid; empty if it has none."""
+        return str(self.workflow["metadata"].get("uid", ""))
+
 
 def write_atomically(path: Path, data: bytes, *, sync: bool) -> None:
     """Replace `path` whole or not at all; `sync` waits until it is on the disk."""

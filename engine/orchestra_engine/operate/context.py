@@ -28,7 +28,7 @@ from orchestra_engine.workflow import FINAL, node_id
 
 _CHILDREN = ("Pod", "Steps", "DAG")
 _COUNTED = ("Pod", "Container", "Suspend")
-_MAX_NODES = 100_000
+MAX_NODES = 50_000
 _DONE = ("Succeeded", "Skipped", "Omitted")
 
 
@@ -94,8 +94,8 @@ def _weights_of(phase: str, kind: str, waiting: bool) -> tuple[int, int, int, in
 class Board:
     """The nodes, their counters and the commands of one call."""
 
-    def __init__(self, name: str, status: Mapping[str, Any], now: float) -> None:
-        self.name, self.now, self._stamp = name, now, rfc3339(now)
+    def __init__(self, name: str, status: Mapping[str, Any], now: float, *, max_nodes: int = MAX_NODES) -> None:
+        self.name, self.now, self._stamp, self._max_nodes = name, now, rfc3339(now), max_nodes
         self.status: dict[str, Any] = dict(status)
         self.nodes: dict[str, dict[str, Any]] = dict(status.get("nodes") or {})
         self.status["nodes"] = self.nodes
@@ -196,8 +196,8 @@ class Board:
     ) -> dict[str, Any]:
         """A new node in Argo's shape; its display name leaves out what the boundary's name already says."""
         ident = self.id(name)
-        if len(self.nodes) >= _MAX_NODES:
-            raise Hopeless(f"the workflow has more than {_MAX_NODES} nodes")
+        if len(self.nodes) >= self._max_nodes:
+            raise Hopeless(f"the workflow has more than {self._max_nodes} nodes, the most that are allowed here")
         node: dict[str, Any] = {
             "id": ident,
             "name": name,

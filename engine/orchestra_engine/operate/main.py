@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError
 from orchestra_engine.operate import container_set, dag, deadlines, ending, locks, observe, pod, spec, steps, suspend
-from orchestra_engine.operate.context import Board, is_final, rfc3339, seconds_of
+from orchestra_engine.operate.context import MAX_NODES, Board, is_final, rfc3339, seconds_of
 from orchestra_engine.operate.locks import LockView
 from orchestra_engine.operate.operation import Executor, Operation
 from orchestra_engine.operate.scope import workflow_params
@@ -45,17 +45,18 @@ def operate(
     secrets: Mapping[str, Mapping[str, str]] | None = None,
     locks: LockView | None = None,
     workflow_templates: Mapping[str, Any] | None = None,
+    max_nodes: int = MAX_NODES,
 ) -> Decision:
     """Decide what comes next: the new status, pods to start and to kill, when to look again.
 
     `now` is in seconds since 1970 UTC; `configmaps` and `workflow_templates` are objects by name, `secrets` their
     decoded data by name (it gets into the variables of pods, never into the status). A workflow that Argo's controller
-    would refuse becomes Failed, "invalid spec: …".
+    would refuse becomes Failed, "invalid spec: …"; one that comes to have more than `max_nodes` nodes ends with Error.
     """
     make_room()
     if finished(status):
         return Decision(status=dict(status) if not isinstance(status, dict) else status)
-    board = Board((workflow.get("metadata") or {}).get("name", ""), status, now)
+    board = Board((workflow.get("metadata") or {}).get("name", ""), status, now, max_nodes=max_nodes)
     op = _prepared(board, workflow, configmaps or {}, secrets or {}, locks, workflow_templates or {})
     if op is not None:
         _look(op, observations)
