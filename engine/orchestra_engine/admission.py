@@ -49,7 +49,8 @@ class Admission:
         message = validate.controller_message(workflow, workflow_templates=templates) if as_argo else None
         if message and all(fault.by == "controller" for fault in refused):
             moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            return {"phase": "Failed", "message": message, "finishedAt": moment}
+            phase = "Failed" if message.startswith("invalid spec: ") else "Error"
+            return {"phase": phase, "message": message, "finishedAt": moment}
         faults = [Fault(path=fault.path, message=fault.message) for fault in refused]
         if not any(fault.by == "api-server" for fault in refused):  # else nothing is known of the types below
             faults += lacking(workflow, templates, images=self.images, sandbox=self.sandbox)

@@ -10,10 +10,12 @@ from orchestra_engine.language.expr.builtins import BUILTINS
 from orchestra_engine.language.expr.checker import Checker
 from orchestra_engine.language.expr.evaluator import Evaluation
 from orchestra_engine.language.expr.parser import identifiers, parse
+from orchestra_engine.language.expr.tree import Node
 from orchestra_engine.language.sprig import FUNCTIONS
 from orchestra_engine.language.values import Function, Signature, type_name
 
 _MAX_LENGTH = 20_000
+_TOO_DEEP = "the expression is nested too deep"
 
 
 def _jsonpath(text: str, path: str) -> Any:
@@ -53,14 +55,7 @@ def evaluate(source: str, env: Mapping[str, Any]) -> Any:
 
     Raises LanguageError with expr-lang's message, position and caret.
     """
-    if len(source) > _MAX_LENGTH:
-        raise LanguageError(f"the expression has more than {_MAX_LENGTH} characters")
-    try:
-        tree = parse(source)
-        Checker(source, env).visit(tree)
-        return Evaluation(source, env).run(tree)
-    except RecursionError:
-        raise LanguageError("the expression is nested too deep") from None
+    return _run(source, env, _compiled(source, env))
 
 
 def evaluate_bool(source: str, env: Mapping[str, Any]) -> bool:
@@ -68,11 +63,32 @@ def evaluate_bool(source: str, env: Mapping[str, Any]) -> bool:
 
     Raises LanguageError with Argo's message.
     """
-    parse(source)
-    result = evaluate(source, env)
+    tree = _compiled(source, env)
+    try:
+        result = _run(source, env, tree)
+    except LanguageError as error:
+        raise LanguageError(f"unable to evaluate expression '{source}': {error}") from None
     if not isinstance(result, bool):
         raise LanguageError(f"unable to cast expression result '{_shown(result)}' to bool")
     return result
+
+
+def _compiled(source: str, env: Mapping[str, Any]) -> Node:
+    if len(source) > _MAX_LENGTH:
+        raise LanguageError(f"the expression has more than {_MAX_LENGTH} characters")
+    try:
+        tree = parse(source)
+        Checker(source, env).visit(tree)
+    except RecursionError:
+        raise LanguageError(_TOO_DEEP) from None
+    return tree
+
+
+def _run(source: str, env: Mapping[str, Any], tree: Node) -> Any:
+    try:
+        return Evaluation(source, env).run(tree)
+    except RecursionError:
+        raise LanguageError(_TOO_DEEP) from None
 
 
 def _shown(value: Any) -> str:

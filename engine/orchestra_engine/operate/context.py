@@ -26,6 +26,7 @@ from typing import Any
 from orchestra_engine.pod import Kill, Pod
 from orchestra_engine.workflow import FINAL, node_id
 
+STEP_DEADLINE = "Step exceeded its deadline"
 _CHILDREN = ("Pod", "Steps", "DAG")
 _COUNTED = ("Pod", "Container", "Suspend")
 MAX_NODES = 50_000

@@ -41,15 +41,16 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
     visit = dag_task.Visit(op, work, found, options)
     todo = board.section("groups").get(ident, {"open": dict.fromkeys(found.order, 1)})["open"]
     left = {name: 1 for name in todo if not visit.task(name)}
+    visit.close_groups()
     if is_final(board.nodes[ident]):
         return board.nodes[ident]
     if left and (todo != left or ident not in board.section("groups")):
         board.section("groups")[ident] = {"n": None, "open": left}
-    return _assess(op, work, found, ident)
+    return _assess(op, work, visit, ident)
 
 
-def _assess(op: Operation, work: Work, found: Plan, ident: str) -> dict[str, Any]:
-    board = op.board
+def _assess(op: Operation, work: Work, visit: dag_task.Visit, ident: str) -> dict[str, Any]:
+    board, found = op.board, visit.plan
     if board.count(ident, _OPEN):
         return board.nodes[ident]
     if op.shutdown and not work.options.on_exit:
@@ -58,13 +59,15 @@ def _assess(op: Operation, work: Work, found: Plan, ident: str) -> dict[str, Any
     phase = _phase(op, work, found, ident)
     if phase == "Running":
         return board.nodes[ident]
-    _lead_out(op, work, found, ident)
     if phase != "Succeeded":
+        _lead_out(op, work, found, ident)
         return board.mark(ident, phase)
+    visit.check_loops(found.tasks, whole=True)
     given = outputs.of_template(work.template, _final_scope(op, work, found)) if work.template.get("outputs") else None
     if given is not None:
         board.put(ident, "outputs", given)
         outputs.publish(op, given)
+    _lead_out(op, work, found, ident)  # a dag whose outputs fail leads nowhere
     return board.mark(ident, "Succeeded")
 
 

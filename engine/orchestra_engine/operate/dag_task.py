@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,53 +26,99 @@ class Visit:
     def __init__(self, op: Operation, work: Work, plan: Plan, options: Options) -> None:
         self.op, self.work, self.plan, self.options = op, work, plan, options
         self.board, self.where = op.board, work.inner
+        self.groups: list[tuple[str, tuple[dict[str, Any], ...]]] = []
 
     def name(self, task: str) -> str:
         """The node name of a task."""
         return f"{self.work.name}.{task}"
 
     def task(self, name: str) -> bool:
-        """Bring a task forward; whether it and its hooks have ended for good."""
-        task = self.plan.tasks[name]
-        node = self.board.named(self.name(name))
+        """Bring a task forward; whether it and its hooks have ended for good.
+
+        Raises LanguageError if a hook's expression fails: of a target that ends the dag.
+        """
+        task, full = self.plan.tasks[name], self.name(name)
         if is_final(self.board.nodes[self.options.boundary]):
             return False
-        if node is not None and hooks.has_any(task) and (is_final(node) or node["phase"] == "Running"):
-            done = self.hooks_done(task, node)
-            if done is None:
+        node = self.board.named(full)
+        if not hooks.has_any(task):
+            ended = is_final(node) or self.forward(name, task, node)
+            if name in self.plan.targets and self.board.named(full) is not None:
+                self.check_loops(self.plan.ancestors(name))
+            return ended
+        if node is not None and (is_final(node) or node["phase"] == "Running"):
+            if not self.hooks_done(task, node) and self.op.collecting is None:
+                self.op.held_back = True  # what changes below it meanwhile is looked at when the hook has ended
                 return False
-        node = self.board.named(self.name(name))
-        if node is None or not is_final(node):
-            held = node is None and not self.may_start(name, task)
-            if not held:
-                self.start(name, task, node)
-            node = self.board.named(self.name(name))
-            if node is None or not is_final(node) or (held and completed(node)):
-                return False
-            # As in Argo, only a target's hooks look at once at a task that was passed over; others at the next visit.
-            if hooks.has_any(task) and not completed(node) and name not in self.plan.targets:
-                return False
-        return not hooks.has_any(task) or bool(self.hooks_done(task, node))
+            node = self.board.nodes[node["id"]]
+        over = is_final(node)
+        if node is None or not over:
+            self.forward(name, task, node)
+        elif completed(node):
+            over = self.exit_done(task, node)
+        node = self.board.named(full)
+        if node is not None and name in self.plan.targets:
+            self.check_loops(self.plan.ancestors(name))
+            over = self.lifecycle(task, node) and over
+        return over
 
-    def hooks_done(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool | None:
-        """None: a hook still runs. False: the exit handler does. True: all have ended."""
-        name = task["name"]
+    def check_loops(self, names: Iterable[str], *, whole: bool = False) -> None:
+        """Raise LanguageError if what loops gave out cannot be put together; `whole`: for the dag's own outputs.
+
+        As in Argo that ends whatever could refer to it, be it referred to or not.
+        """
+        for name in names:
+            node = self.board.named(self.name(name)) if loops.expands(self.plan.tasks[name]) else None
+            if node is None or node["type"] != "TaskGroup":
+                continue
+            if self.plan.tasks[name].get("inline") and not whole:
+                raise LanguageError("failed to get a template")
+            if name in self.options.results:
+                items = [self.board.nodes[child] for child in node.get("children", ()) if child in self.board.nodes]
+                scope.aggregate(Scope(), "", items)
+
+    def forward(self, name: str, task: dict[str, Any], node: dict[str, Any] | None) -> bool:
+        """Start a task if it may, or look after it; whether it has ended."""
+        held = node is None and not self.may_start(name, task)
+        if not held:
+            self.start(name, task, node)
+        node = self.board.named(self.name(name))
+        return node is not None and is_final(node) and not (held and completed(node))
+
+    def lifecycle(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool:
+        """Run the hooks whose expressions hold; whether they have ended. Raises LanguageError if one cannot."""
         try:
-            seen = self.scope(name, task)
-            seen.params[f"tasks.{name}.status"] = node["phase"]
-            owner = hooks.Owner(self.op, seen, task, node, self.where, self.options)
-            if not hooks.lifecycle(owner):
-                return None
-            return hooks.on_exit(owner) if completed(node) else True
+            return hooks.lifecycle(self.owner(task, node))
+        except NodeError as error:
+            raise LanguageError(error.message) from None
+
+    def hooks_done(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool:
+        """As `lifecycle`; a hook that cannot run is the task's error."""
+        try:
+            return self.lifecycle(task, node)
         except LanguageError as error:
             self.board.mark(node["id"], "Error", str(error))
-        except NodeError as error:
-            self.board.mark(node["id"], "Error", error.message)
         return True
+
+    def exit_done(self, task: Mapping[str, Any], node: dict[str, Any]) -> bool:
+        """Run the exit handler of a task or item that has ended; whether it has ended too.
+
+        As in Argo, one that cannot run changes nothing in a dag.
+        """
+        try:
+            return hooks.on_exit(self.owner(task, node))
+        except (LanguageError, NodeError):
+            return True
+
+    def owner(self, task: Mapping[str, Any], node: dict[str, Any]) -> hooks.Owner:
+        """A task, or an item of it, as the owner of the task's hooks."""
+        seen = self.scope(task["name"], task)
+        seen.params[f"tasks.{task['name']}.status"] = node["phase"]
+        return hooks.Owner(self.op, seen, task, node, self.where, self.options)
 
     def may_start(self, name: str, task: Mapping[str, Any]) -> bool:
         """Whether all that a task depends on has ended as it wishes; if not as it wishes, it is omitted."""
-        if self.op.shutdown and not self.options.on_exit:
+        if self.op.shutdown and not self.options.on_exit and not self.op.stopping:
             return False
         needs = self.plan.needs[name]
         if not needs:
@@ -139,7 +185,11 @@ class Visit:
         elif not needs:
             self.board.add_child(self.options.boundary, ident)
         else:
-            graph.connect(self.board, [self.board.id(self.name(one)) for one in needs], ident)
+            before = [self.board.id(self.name(one)) for one in needs]
+            if not graph.connect(self.board, before, ident):
+                # A dag or steps whose outputs failed lead nowhere: in Argo nothing would ever end after them.
+                for one in before:
+                    self.board.add_child(one, ident)
 
     def scope(self, name: str, task: Mapping[str, Any]) -> Scope:
         """What a task can refer to: the dag's inputs and the tasks before it that it names."""
@@ -162,6 +212,7 @@ class Visit:
         if node is not None and self.nothing_new(task, node):
             return
         try:
+            self.check_loops(self.plan.ancestors(name))
             seen = self.scope(name, task)
             resolved = step_group.resolve(task, seen, self.op.params)
             if not loops.expands(resolved):
@@ -173,6 +224,9 @@ class Visit:
             return
         if not loops.expands(task):
             self.item(name, resolved, None)
+            made = self.board.named(self.name(name))
+            if hooks.has_any(task) and made is not None and completed(made):
+                self.exit_done(task, made)
         elif not items:
             self.unmade(name, task, "Skipped", "Skipped, empty params")
         else:
@@ -212,6 +266,9 @@ class Visit:
             )
             self.connect(name, node["id"])
         ident = node["id"]
+        if hooks.exit_hook(self.op.spec, task) is not None:
+            self.in_turn(name, task, items, node)
+            return
         groups = self.board.section("groups")
         entry = groups.get(ident, {"n": 0, "open": {}})
         still = [c for c in entry["open"] if self.op.collecting is not None or not self.op.rests(self.board.nodes[c])]
@@ -232,6 +289,35 @@ class Visit:
             if groups.get(ident) != fresh:
                 groups[ident] = fresh
             return
+        self.close(ident, items)
+
+    def in_turn(
+        self, name: str, task: Mapping[str, Any], items: tuple[dict[str, Any], ...], group: dict[str, Any]
+    ) -> None:
+        """Execute the items of a loop that has an exit handler: as in Argo, none is looked at while that of an item
+        before it runs, and those of items that ended meanwhile are left out."""
+        for item in items:
+            if not self.item(name, item, group):
+                break
+            made = self.board.named(self.name(item["name"]))
+            ended = made is not None and completed(made)
+            if made is not None and ended and not self.exit_done(task, made) and self.op.collecting is None:
+                self.op.held_back = True
+                break
+        else:
+            if all(is_final(self.board.named(self.name(item["name"]))) for item in items):
+                self.close(group["id"], items)
+            return
+        self.groups.append((group["id"], items))
+
+    def close_groups(self) -> None:
+        """Mark the groups whose items have ended while an exit handler of theirs still runs."""
+        for ident, items in self.groups:
+            if all(is_final(self.board.named(self.name(item["name"]))) for item in items):
+                self.close(ident, items)
+
+    def close(self, ident: str, items: tuple[dict[str, Any], ...]) -> None:
+        """Mark a loop's group by how its items have ended."""
         bad = [i for i in (self.board.named(self.name(t["name"])) for t in items) if i is not None and failed(i)]
         self.board.mark(ident, bad[-1]["phase"] if bad else "Succeeded")
 

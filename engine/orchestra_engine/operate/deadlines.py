@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.operate import observe, suspend
+from orchestra_engine.operate.context import STEP_DEADLINE
 from orchestra_engine.pod import Kill, PodStatus
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
 
 POD_DEADLINE = "Pod was active on the node longer than the specified deadline"
-STEP_DEADLINE = "Step exceeded its deadline"
 
 
 def in_exit_handler(op: Operation, node: Mapping[str, Any]) -> bool:

@@ -64,11 +64,12 @@ def _below(board: Board, node: Mapping[str, Any], children: Iterable[str]) -> li
     return found
 
 
-def connect(board: Board, before: Iterable[str], ident: str) -> None:
-    """Make a node the child of the last nodes of others."""
-    for one in before:
-        for last in outbound(board, one):
-            board.add_child(last, ident)
+def connect(board: Board, before: Iterable[str], ident: str) -> bool:
+    """Make a node the child of the last nodes of others; whether there was one."""
+    found = [last for one in before for last in outbound(board, one)]
+    for last in found:
+        board.add_child(last, ident)
+    return bool(found)
 
 
 def lead_out(board: Board, ident: str, last: Iterable[str]) -> None:

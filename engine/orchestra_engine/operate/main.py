@@ -91,7 +91,9 @@ def _prepared(
     except LanguageError as error:
         ending.finish_now(board, "Error", str(error))
         return None
-    library = Library(board.name, merged, spec.templates_of(board.status, workflow_templates))
+    # As in Argo, whose merged workflow has no name where a WorkflowTemplate is referred to.
+    own = "" if (workflow.get("spec") or {}).get("workflowTemplateRef") else board.name
+    library = Library(own, merged, spec.templates_of(board.status, workflow_templates))
     if first:
         board.private.setdefault("created", _created(workflow, board.now))
     op = Operation(
@@ -106,7 +108,7 @@ def _prepared(
     )
     created = float(board.private.get("created", board.now))
     try:
-        op.params = workflow_params(workflow, merged, board.status, created, op.configmap_value)
+        op.params = workflow_params(workflow, merged, board.status, created, op.argument)
         op.spec = spec.substituted(merged, op.params)
     except LanguageError as error:
         ending.finish_now(board, "Failed", f"failed to set global parameters: {error}")
@@ -153,6 +155,7 @@ def _whole(op: Operation) -> bool:
     private = op.board.private
     said = [op.shutdown, bool(op.spec.get("suspend")), op.late]
     changed = private.get("said") != said
+    op.stopping = bool(op.shutdown) and not private.get("said", [""])[0]
     private["said"] = said
     waited = any(op.now >= moment for moment in private.get("backoff", {}).values())
     return bool(changed or waited or private.get("held_back", True) or private.pop("again", False))

@@ -26,6 +26,8 @@ from orchestra_engine.workflow import pod_name
 POD_TYPES = ("container", "containerSet", "script")
 _NODE_TYPES = {"steps": "Steps", "dag": "DAG", "suspend": "Suspend"}
 _MAX_DEPTH = 100
+# Argo's controller sees only the ConfigMaps that have this label; the value says what for.
+_LABEL, _PARAMETERS = "workflows.argoproj.io/configmap-type", "Parameter"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,7 @@ class Operation:
         self.params: dict[str, str] = {}
         self.nested = False
         self.shutdown: str = spec.get("shutdown") or ""
+        self.stopping = False  # whether this is the call in which the shutdown is first seen
         started = board.status.get("startedAt")
         limit = spec.get("activeDeadlineSeconds")
         self.deadline = None if limit is None or not started else seconds_of(started) + float(limit)
@@ -114,24 +117,35 @@ class Operation:
         return node is None or is_final(node)
 
     def configmap_value(self, parameter: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
-        """The value of a `configMapKeyRef`, its default if there is none.
+        """The value of an input's `configMapKeyRef`, its default if there is none.
 
         Raises LanguageError if there is neither.
         """
+        return self._kept(parameter, reference, f"unable to retrieve inputs.parameters.{parameter.get('name')} from")
+
+    def argument(self, parameter: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+        """The value of a `configMapKeyRef` of the workflow's arguments; as `configmap_value` otherwise."""
+        place = f"with name {reference.get('name', '')} and key {reference.get('key', '')}"
+        return self._kept(parameter, reference, f"failed to set global parameter {parameter.get('name')} from", place)
+
+    def _kept(self, parameter: Mapping[str, Any], reference: Mapping[str, Any], fault: str, place: str = "") -> str:
         name, key = (tags.replace(str(reference.get(k, "")), self.params) for k in ("name", "key"))
-        configmap = self.configmaps.get(name)
-        data = (configmap or {}).get("data") or {}
-        if key in data:
+        configmap = self.configmaps.get(name) or {}
+        label = ((configmap.get("metadata") or {}).get("labels") or {}).get(_LABEL)
+        data = configmap.get("data") or {}
+        if label == _PARAMETERS and key in data:
             return str(data[key])
         default = (parameter.get("valueFrom") or {}).get("default")
         if default is not None:
             return str(default)
-        missing = (
-            f"ConfigMap '{name}' does not exist"
-            if configmap is None
-            else f"ConfigMap '{name}' does not have the key '{key}'"
-        )
-        raise LanguageError(f"unable to retrieve inputs.parameters.{parameter.get('name')} from ConfigMap: {missing}")
+        if label is None:
+            advice = f"Please make sure it has the label {_LABEL}: {_PARAMETERS} to be detectable by the controller"
+            missing = f"ConfigMap '{name}' does not exist. {advice}"
+        elif label != _PARAMETERS:
+            missing = f"ConfigMap '{name}' needs to have the label {_LABEL}: {_PARAMETERS} to load parameters"
+        else:
+            missing = f"ConfigMap '{name}' does not have the key '{key}'"
+        raise LanguageError(f"{fault} {f'configmap {place}' if place else 'ConfigMap'}: {missing}")
 
     def execute(
         self, name: str, holder: Mapping[str, Any], scope: str, arguments: Mapping[str, Any], options: Options

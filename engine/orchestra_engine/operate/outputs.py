@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, expressions
-from orchestra_engine.language.gojson import dumps
 from orchestra_engine.language.values import go_text
 from orchestra_engine.operate.scope import Scope
 
@@ -75,7 +74,7 @@ def _parameter(wanted: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
             f'output parameter "{wanted["name"]}": "{source.get("parameter", "")}" is an absent optional '
             "(skipped/omitted node output with no default)"
         )
-    return {**{k: v for k, v in wanted.items() if k != "valueFrom"}, "value": _text(value)}
+    return {**{k: v for k, v in wanted.items() if k != "valueFrom"}, "value": go_text(value)}
 
 
 def _value(source: Mapping[str, Any], scope: Scope) -> Any:
@@ -85,12 +84,6 @@ def _value(source: Mapping[str, Any], scope: Scope) -> Any:
             raise LanguageError(f'failed to evaluate expression "{source["expression"]}"')
         return value
     return scope.resolve(source["parameter"]) if source.get("parameter") else ""
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return dumps(value) if isinstance(value, list | dict) else go_text(value)
 
 
 def _artifact(wanted: Mapping[str, Any], scope: Scope) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, durations
 from orchestra_engine.operate import outputs
-from orchestra_engine.operate.deadlines import STEP_DEADLINE
+from orchestra_engine.operate.context import STEP_DEADLINE
 from orchestra_engine.operate.templates import IdentityCache
 from orchestra_engine.pod import PATH_MARK, Container, InputArtifact, OutputArtifact, OutputParameter, Pod
 from orchestra_engine.workflow import pod_name
@@ -110,7 +110,7 @@ def _until(op: Operation, template: Mapping[str, Any]) -> list[float]:
         try:
             found.append(op.now + float(limit))
         except ValueError:
-            raise LanguageError(f"activeDeadlineSeconds '{limit}' is no number of seconds") from None
+            raise LanguageError(f"value '{limit}' cannot be resolved to an int") from None
     if template.get("timeout"):
         found.append(op.now + durations.argo(str(template["timeout"])))
     return found

@@ -31,7 +31,7 @@ _AT_ONCE = 50  # attempts that fail without having run, in one call
 def attempts(op: Operation, node: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The attempts of a Retry node, the hooks' nodes left out."""
     children = [op.board.nodes[child] for child in node.get("children", ()) if child in op.board.nodes]
-    return [child for child in children if (child.get("nodeFlag") or {}).get("retried")]
+    return [child for child in children if child["name"].startswith(f"{node['name']}(")]
 
 
 def execute(
@@ -71,6 +71,8 @@ def _attempt(
         number, name = len(made), f"{work.name}({len(made)})"
         op.board.add_child(node["id"], op.board.id(name))
     flag = {**(work.options.flag or {}), "retried": True}
+    if work.options.flag:  # a hook and its attempts share one flag in Argo
+        op.board.put(node["id"], "nodeFlag", flag)
     again = op.again(work, name, variables(number, last))
     again = replace(again, options=replace(work.options, flag=flag, until=until))
     try:
@@ -174,7 +176,7 @@ def _limit(strategy: Mapping[str, Any]) -> int | None:
     try:
         return int(str(limit))
     except ValueError:
-        raise LanguageError(f'strconv.ParseInt: parsing "{limit}": invalid syntax') from None
+        raise LanguageError(f"value '{limit}' cannot be resolved to an int") from None
 
 
 def _covered(strategy: Mapping[str, Any], last: Mapping[str, Any]) -> bool:

@@ -15,34 +15,7 @@ from orchestra_engine.operate.context import Board, failed, rfc3339, seconds_of
 from orchestra_engine.operate.templates import ABSENT
 from orchestra_engine.workflow import pod_name
 
-_FORMATS = {
-    "B": "%B",
-    "b": "%b",
-    "A": "%A",
-    "a": "%a",
-    "Y": "%Y",
-    "m": "%m",
-    "d": "%d",
-    "H": "%H",
-    "I": "%I",
-    "M": "%M",
-    "S": "%S",
-    "p": "%p",
-    "y": "%y",
-    "j": "%j",
-    "f": "%f",
-    "Z": "UTC",
-    "z": "+0000",
-    "L": "000",
-    "F": "%Y-%m-%d",
-    "T": "%H:%M:%S",
-    "e": "%d",
-    "n": "\n",
-    "t": "\t",
-    "w": "%w",
-    "c": "%c",
-    "D": "%m/%d/%y",
-}
+_FORMATS = {char: f"%{char}" for char in "BbmAadHIMSYyp"} | {"Z": "UTC", "z": "+0000", "L": ".000"}
 
 
 class Scope:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError
-from orchestra_engine.operate import graph, outputs, scope, step_group
+from orchestra_engine.operate import graph, loops, outputs, scope, step_group
 from orchestra_engine.operate.context import failed, is_final
 from orchestra_engine.operate.operation import Options
 from orchestra_engine.operate.scope import Scope
@@ -41,6 +41,9 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
         if failed(made):
             _lead_out(op, work, node["id"], len(groups))
             return board.mark(node["id"], "Failed", made.get("message", ""))
+        for step in group:
+            if step.get("inline") and loops.expands(step) and made.get("children"):
+                raise LanguageError("failed to get a template")  # as Argo, which looks for it by the node's name for it
         _add_outputs(op, work, [step for step in group if named is None or step["name"] in named], made, seen)
     _lead_out(op, work, node["id"], len(groups))
     found = outputs.of_template(work.template, seen)

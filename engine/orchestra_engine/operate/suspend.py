@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, durations, gojson
-from orchestra_engine.operate.context import Board
+from orchestra_engine.operate.context import STEP_DEADLINE, Board
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation, Work
@@ -24,6 +24,10 @@ def execute(op: Operation, work: Work) -> dict[str, Any] | None:
             node["outputs"] = {"parameters": supplied}
     elif node["phase"] == "Pending":
         node = op.board.mark(node["id"], "Running")
+    if not op.may_run(work.options.on_exit):
+        return op.board.mark(node["id"], "Failed", f"Stopped with strategy '{op.shutdown}'")
+    if op.late and not work.options.on_exit:
+        return op.board.mark(node["id"], "Failed", STEP_DEADLINE)
     duration = (work.template.get("suspend") or {}).get("duration")
     entry = {"until": op.now + durations.argo(str(duration))} if duration else {}
     op.board.section("waits").setdefault(node["id"], entry)

@@ -15,5 +15,8 @@ def controller_message(
     """The message with which Argo's controller would fail a Workflow that its API server took; None if it would not."""
     if types.check(workflow):
         return None
+    reference = (workflow.get("spec") or {}).get("workflowTemplateRef") or {}
+    if reference and reference.get("name") not in (workflow_templates or {}):
+        return f'workflowtemplates.argoproj.io "{reference.get("name")}" not found'
     faults = Validation(workflow, workflow_templates or {}).run()
     return f"invalid spec: {faults[0].message}" if faults else None

@@ -169,7 +169,8 @@ stringData: {{word: sesame}}
 def test_configmaps_may_be_files_of_their_own(desk: Desk) -> None:
     head = HEAD + "  arguments: {parameters: [{name: a, valueFrom: {configMapKeyRef: {name: settings, key: k}}}]}\n"
     text = manifest(shell("main", "echo {{workflow.parameters.a}}"), head)
-    configmap = "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {k: from a file}}\n"
+    label = "labels: {workflows.argoproj.io/configmap-type: Parameter}"
+    configmap = f"{{kind: ConfigMap, metadata: {{name: settings, {label}}}, data: {{k: from a file}}}}\n"
     desk.write(configmap, "settings.yaml")
     assert desk.call("workflow", "run", desk.write(text), "--configmap", "settings.yaml").returncode == 0
     assert desk.log("w") == "from a file\n"
