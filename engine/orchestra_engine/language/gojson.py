@@ -62,8 +62,7 @@ def number(value: float) -> str:
 def quote(text: str, *, html: bool = False) -> str:
     """A JSON string with its quotes; bytes that are no part of a character become U+FFFD, as Go writes them."""
     if not text.isascii() and _SURROGATE.search(text):
-        kept = "replace" if _NO_BYTE.search(text) else "surrogateescape"
-        text = text.encode("utf-8", kept).decode("utf-8", "surrogateescape")
+        text = _NO_BYTE.sub("\udcff", text).encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
         return '"' + _SURROGATE.sub(r"\\ufffd", text.translate(_HTML_TABLE if html else _TABLE)) + '"'
     return '"' + text.translate(_HTML_TABLE if html else _TABLE) + '"'
 

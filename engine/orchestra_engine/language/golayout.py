@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.language.gotext import hex_quoted
 from orchestra_engine.language.gotime import MONTHS, UTC_ZONE, WEEKDAYS, Location, Time, civil, days_of
 
 RFC3339 = "2006-01-02T15:04:05Z07:00"
@@ -119,11 +120,11 @@ class _Reader:
         self.field = ""
 
     def refuse(self, part: str) -> LanguageError:
-        shown = [f'"{t}"' for t in (self.text, self.layout, self.rest, part)]
+        shown = [hex_quoted(text) for text in (self.text, self.layout, self.rest, part)]
         return LanguageError(f"parsing time {shown[0]} as {shown[1]}: cannot parse {shown[2]} as {shown[3]}")
 
     def outside(self, what: str) -> LanguageError:
-        return LanguageError(f'parsing time "{self.text}": {what} out of range')
+        return LanguageError(f"parsing time {hex_quoted(self.text)}: {what} out of range")
 
     def take(self, pattern: str, part: str) -> re.Match[str]:
         match = re.match(pattern, self.rest, re.ASCII | re.IGNORECASE)
@@ -154,7 +155,7 @@ class _Reader:
                 self.rest = self.rest[match.end() :]
                 self.found.nanos = int(match[1][:9].ljust(9, "0"))
         if self.rest:
-            raise LanguageError(f'parsing time "{self.text}": extra text: "{self.rest}"')
+            raise LanguageError(f"parsing time {hex_quoted(self.text)}: extra text: {hex_quoted(self.rest)}")
         return self.found
 
     def fraction_follows(self, field: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity)|nan", re.IGNORECASE)
 _HEX_FLOAT = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -14,12 +16,17 @@ def to_bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
+        return _NO_BYTE.sub("\ufffd", text).encode("utf-8", "surrogateescape")
 
 
 def of_bytes(raw: bytes) -> str:
     """The text of some bytes; those that are no part of a character survive, and are U+FFFD once they are written."""
     return raw.decode("utf-8", "surrogateescape")
+
+
+def readable(text: str) -> str:
+    """A text in which every byte that is no part of a character is U+FFFD."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", of_bytes(to_bytes(text)))
 
 
 def cut(text: str, start: int, stop: int) -> str:
@@ -50,6 +57,7 @@ def go_float(text: str) -> float | None:
     """strconv.ParseFloat; None for what is no float64."""
     if _HEX_FLOAT.fullmatch(text):
         return float.fromhex(text)
+    text = re.sub(r"(?<=[0-9])_(?=[0-9])", "", text)
     if not _FLOAT.fullmatch(text):
         return None
     value = float(text)
@@ -63,7 +71,7 @@ def go_upper(text: str) -> str:
 
 def go_lower(text: str) -> str:
     """strings.ToLower: one character for each."""
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text) if not text.isascii() else text.lower()
+    return "".join(c.lower()[0] for c in text) if not text.isascii() else text.lower()
 
 
 def go_space_trimmed(text: str) -> str:
@@ -99,3 +107,9 @@ def _escaped(c: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def hex_quoted(text: str) -> str:
+    """A text as the messages of Go's time quote it: bytes that are no printable ASCII in hexadecimal."""
+    shown = ("\\" + chr(b) if b in b'"\\' else chr(b) if 32 <= b < 127 else f"\\x{b:02x}" for b in to_bytes(text))
+    return '"' + "".join(shown) + '"'

@@ -13,6 +13,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.language.gotext import hex_quoted
 
 MONTHS = (
     "January",
@@ -85,7 +86,7 @@ def parse_duration(text: str) -> Duration:
 
     Raises LanguageError with Go's own message.
     """
-    quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    quoted = hex_quoted(text)
     rest, total, at = (text[1:] if text[:1] in ("+", "-") else text), 0, 0
     if rest == "0":
         return Duration(0)

@@ -25,7 +25,7 @@ def _unescaped(text: str, url: str) -> str:
     for found in _ESCAPE.finditer(text):
         if len(found[0]) < 3:
             raise _refused(url, f"invalid URL escape {go_quoted(text[found.start() : found.start() + 3])}")
-    return of_bytes(unquote_to_bytes(text))
+    return of_bytes(unquote_to_bytes(to_bytes(text)))
 
 
 def _refused(url: str, reason: str) -> LanguageError:

@@ -26,13 +26,16 @@ _MAX_FOUND = 100_000
 @lru_cache(maxsize=512)
 def _steps(path: str) -> tuple[tuple[str, Any], ...]:
     if not path.startswith("$"):
-        raise LanguageError(f"unexpected token '{path[:1]}' at index 0")
+        raise LanguageError(f"invalid JSONPath selector '{path}' unexpected token '{path[:1]}' at index 0")
     found: list[tuple[str, Any]] = []
     at = 1
     while at < len(path):
         step = _STEP.match(path, at)
         if step is None:
-            raise LanguageError(f"invalid JSONPath query '{path}' at index {at}")
+            rest = path[at:].lstrip(".")
+            raise LanguageError(
+                f"invalid JSONPath selector '{path}' invalid token. '{rest}' does not match any token format"
+            )
         found.append(_step(step))
         at = step.end()
     return tuple(found)
@@ -104,12 +107,27 @@ def query(path: str, data: Any) -> Any:
     values, many = [data], False
     for kind, detail in _steps(path.strip()):
         many = many or kind != "key"
+        before = values[0] if values else None
         values = [found for value in values for found in _apply(kind, detail, value)]
         if len(values) > _MAX_FOUND:
             raise LanguageError(f"the path '{path}' finds more than {_MAX_FOUND} values")
         if not values and not many:
-            raise LanguageError(f"key: invalid token key '{detail}' not found")
+            raise _lost(before, detail)
     return values if many else values[0]
+
+
+def _lost(value: Any, key: str | int) -> LanguageError:
+    """Why a definite path leads nowhere."""
+    wanted = "array slice" if isinstance(key, int) else "map"
+    if isinstance(value, dict) and isinstance(key, str):
+        return LanguageError(f"key: invalid token key '{key}' not found")
+    if isinstance(value, list) and isinstance(key, int):
+        return LanguageError("index: invalid token out of range")
+    kinds = {dict: "map", str: "string", bool: "bool", list: "slice", type(None): "nil"}
+    found = kinds.get(type(value), "float64")
+    return LanguageError(
+        f"{'index' if isinstance(key, int) else 'key'}: invalid token target. expected [{wanted}] got [{found}]"
+    )
 
 
 def _apply(kind: str, detail: Any, value: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import re2
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.language.gotext import readable
 
 _WORK = 200_000_000  # instructions of the program, times bytes of the text
 _SEARCHES = 2_000_000_000  # matches, times characters of the text: each search may read all that is left
@@ -45,14 +46,14 @@ def check(pattern: str) -> None:
 
 def search(pattern: str, text: str) -> Match | None:
     """The first match. Raises LanguageError, in Go's words, for a wrong pattern, and for too long a text."""
-    found = _compiled(pattern, text).search(text)
+    found = _compiled(pattern, text := readable(text)).search(text)
     return Match(found) if found else None
 
 
 def find_all(pattern: str, text: str) -> Iterator[Match]:
     """All matches from left to right, without empty ones that touch the one before. Raises as `search`."""
     end = -1
-    for number, found in enumerate(_compiled(pattern, text).finditer(text)):
+    for number, found in enumerate(_compiled(pattern, text := readable(text)).finditer(text)):
         if number * len(text) > _SEARCHES:
             raise LanguageError(f"a text of {len(text)} characters is too long to find more than {number} matches")
         match = Match(found)
@@ -64,7 +65,7 @@ def find_all(pattern: str, text: str) -> Iterator[Match]:
 
 def replace(pattern: str, text: str, fill: Callable[[Match], str]) -> str:
     """The text with each match replaced by what `fill` says. Raises as `search`."""
-    pieces, end = [], 0
+    pieces, end, text = [], 0, readable(text)
     for match in find_all(pattern, text):
         pieces += [text[end : match.start], fill(match)]
         end = match.end
@@ -73,7 +74,9 @@ def replace(pattern: str, text: str, fill: Callable[[Match], str]) -> str:
 
 def split(pattern: str, text: str, count: int) -> list[str]:
     """The text between matches, at most `count` pieces unless it is negative, as Go's Regexp.Split."""
-    if not text:
+    text = readable(text)
+    check(pattern)
+    if not text and pattern:
         return [""] if count else []
     pieces: list[str] = []
     begin = end = 0
@@ -94,7 +97,7 @@ def _program(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(readable(pattern), options)
     except re2.error as error:
         told = error.args[0]
         what, _, where = (told.decode(errors="replace") if isinstance(told, bytes) else str(told)).partition(": ")

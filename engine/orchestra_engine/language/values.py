@@ -172,6 +172,8 @@ def equal(left: Any, right: Any) -> bool:
         return bool(left == right)
     if isinstance(left, Time) and isinstance(right, Time):
         return left.instant == right.instant
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
     return deeply_equal(left, right)
 
 
@@ -184,6 +186,30 @@ def deeply_equal(left: Any, right: Any) -> bool:
     if isinstance(left, list):
         return len(left) == len(right) and all(map(deeply_equal, left, right))
     return left is right if callable(left) else bool(left == right)
+
+
+_MAX_COMPARED = 500
+
+
+def distinct(items: list[Any], same: Callable[[Any, Any], bool]) -> list[Any]:
+    """The items without those that are the same as one before.
+
+    Raises LanguageError for too many that have to be compared one by one: lists, maps and the like.
+    """
+    found: list[Any] = []
+    compared: list[Any] = []
+    texts: set[str] = set()
+    for item in items:
+        if isinstance(item, str):
+            if item not in texts:
+                texts.add(item)
+                found.append(item)
+        elif not any(same(item, other) for other in compared):
+            compared.append(item)
+            found.append(item)
+            if len(compared) > _MAX_COMPARED:
+                raise LanguageError(f"more than {_MAX_COMPARED} different items that are no text")
+    return found
 
 
 def order(left: Any, right: Any) -> int:
@@ -255,6 +281,9 @@ class Function:
     def go_type(self) -> str:
         """As Go writes the function's type."""
         return self.signature.go_type
+
+    def __str__(self) -> str:
+        return self.go_type
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls it as Go's reflection does, which compares the types of arguments.

@@ -23,12 +23,13 @@ from orchestra_engine.language.gotext import (
     size,
     to_bytes,
 )
-from orchestra_engine.language.gotime import Location, Month, Weekday
+from orchestra_engine.language.gotime import Duration, Location, Month, Weekday
 from orchestra_engine.language.values import (
     AnyMap,
     NilSlice,
     Strings,
     Uint8,
+    distinct,
     equal,
     go_text,
     is_integer,
@@ -140,7 +141,7 @@ def _numbers_in(name: str, arguments: tuple[Any, ...], depth: int = 0) -> list[A
     for argument in arguments:
         if isinstance(argument, list):
             found += _numbers_in(name, tuple(argument), depth + 1)
-        elif name in ("mean", "median") and isinstance(argument, Month | Weekday):
+        elif name in ("mean", "median") and isinstance(argument, Duration | Month | Weekday):
             found.append(int(argument))
         else:
             found.append(_numeric(argument, name))
@@ -204,6 +205,7 @@ def replace(text: str, old: str, new: str, count: int = -1) -> str:
 
 def _repeat(text: Any, count: Any) -> str:
     times = number_to_int(count)
+    text_of(text)
     if times < 0:
         raise LanguageError(f"invalid argument for repeat (expected positive integer, got {times})")
     if times > 1_000_000 or len(text_of(text)) * times >= 1_000_000:
@@ -223,13 +225,7 @@ def _index(text: Any, part: Any, *, last: bool = False) -> int:
 
 
 def _uniq(items: Any) -> list[Any]:
-    found: list[Any] = []
-    if len(_list(items, "uniq")) > 5000:
-        raise LanguageError("uniq of more than 5000 items")
-    for item in items:
-        if not any(equal(item, other) for other in found):
-            found.append(item)
-    return found
+    return distinct(_list(items, "uniq"), equal)
 
 
 def _concat(*lists: Any) -> list[Any]:
@@ -264,7 +260,12 @@ def _get(container: Any, key: Any) -> Any:
 
 
 def _end(at: int) -> Callable[[Any], Any]:
-    return lambda items: items[at] if isinstance(items, list) and items else None
+    def call(items: Any) -> Any:
+        if isinstance(items, str):
+            return Uint8(to_bytes(items)[at]) if items else None
+        return items[at] if isinstance(items, list) and items else None
+
+    return call
 
 
 def _take(items: Any, count: Any) -> list[Any]:
@@ -292,13 +293,13 @@ def _pairs(items: Any) -> AnyMap:
 
 
 def _sort(items: Any, *order: Any) -> list[Any]:
-    values = items if isinstance(items, list) else []
+    values = items if isinstance(items, list) else NilSlice()
     direction = order[0] if order else "asc"
     if not isinstance(direction, str):
         raise LanguageError(f"sort order argument must be a string (got {type_name(direction)})")
     if direction not in ("asc", "desc"):
         raise LanguageError(f"invalid order {direction}, expected asc or desc")
-    return [values[i] for i in sorted_indices(values, direction)]
+    return [values[i] for i in sorted_indices(values, direction)] if isinstance(items, list) else values
 
 
 def _bits(name: str, operation: Callable[..., int], *, shift: bool = False, count: int = 2) -> Callable[..., int]:

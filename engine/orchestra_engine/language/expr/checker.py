@@ -108,6 +108,9 @@ class Checker:
     def on_binary(self, node: Node) -> Nature:
         left, right = self.visit(node.items[0]), self.visit(node.items[1])
         found = self.operation(node, left, right)
+        written = all(item.kind == "constant" for item in node.items)
+        if node.value == "%" and found is INT and written and node.items[1].value == 0:
+            raise self.fault("integer divide by zero", node)
         if found is None:
             raise self.fault(f"invalid operation: {node.value} (mismatched types {left} and {right})", node)
         return found
@@ -161,7 +164,8 @@ class Checker:
                 regex.check(node.items[1].value)
             except LanguageError as error:
                 raise self.fault(str(error), node) from None
-        return BOOL if left.name == right.name == "string" or _maybe(left, right, _IS_STRING) else None
+        texts = right.name == "string" and left.name in ("string", "[]uint8" if node.value == "matches" else "string")
+        return BOOL if texts or _maybe(left, right, _IS_STRING) else None
 
     def on_member(self, node: Node) -> Nature:
         owner, wanted = node.items

@@ -18,6 +18,9 @@ from orchestra_engine.language.values import AnyMap, Function, Uint8, go_text, i
 
 _MAX_STEPS = 200_000
 _MAX_TEXT = 4 * 2**20
+_MAX_WEIGHT = 1_000_000
+_MAX_NESTING = 400
+_MAKERS = frozenset(("array", "map", "binary", "slice", "call", "builtin"))
 _WITH_METHODS = (Time, Duration, Location, Month, Weekday)
 
 
@@ -33,6 +36,7 @@ class Evaluation:
         self.names: dict[str, Any] = {}
         self.scopes: list[dict[str, Any]] = []
         self.steps = 0
+        self.weights: dict[int, tuple[Any, int, int]] = {}  # by identity; the value is held, so that it stays its own
 
     def fault(self, message: str, node: Node) -> LanguageError:
         return located(message, self.source, node.at)
@@ -47,7 +51,26 @@ class Evaluation:
         value = getattr(self, f"on_{node.kind}")(node)
         if isinstance(value, str) and len(value) > _MAX_TEXT:
             raise self.fault("memory budget exceeded", node)
+        if node.kind in _MAKERS and isinstance(value, list | dict):
+            self.weigh(value, node)
         return value
+
+    def weigh(self, value: Any, node: Node) -> int:
+        """The number of values in a value, however often a part of it is shared; each list is looked at once."""
+        if isinstance(value, str):
+            return 1 + len(value) // 16
+        if not isinstance(value, list | dict):
+            return 1
+        known = self.weights.get(id(value))
+        if known is None:
+            items = value if isinstance(value, list) else value.values()
+            self.tick(node, len(value) // 8)
+            weight = 1 + sum([self.weigh(item, node) for item in items])
+            depth = 1 + max([self.weights[id(item)][2] for item in items if id(item) in self.weights], default=0)
+            known = self.weights[id(value)] = (value, weight, depth)
+            if weight > _MAX_WEIGHT or depth > _MAX_NESTING:
+                raise self.fault("memory budget exceeded", node)
+        return known[1]
 
     def on_constant(self, node: Node) -> Any:
         return node.value
@@ -89,13 +112,14 @@ class Evaluation:
         return [self.run(item) for item in node.items]
 
     def on_map(self, node: Node) -> dict[str, Any]:
-        found = {}
+        found: dict[str, Any] = {}
         for key, value in zip(node.items[::2], node.items[1::2], strict=True):
             name = self.run(key)
             if not isinstance(name, str):
                 shown = "nil" if name is None else type_name(name)
                 raise self.fault(f"interface conversion: interface {{}} is {shown}, not string", node)
-            found[name] = self.run(value)
+            given = self.run(value)
+            found.setdefault(name, given)  # the first of two equal keys stays
         return found
 
     def on_unary(self, node: Node) -> Any:
@@ -111,18 +135,40 @@ class Evaluation:
     def on_binary(self, node: Node) -> Any:
         operator, (left_node, right_node) = node.value, node.items
         if operator in ("&&", "and", "||", "or"):
-            left = self.truth(left_node, node)
-            return left if left is (operator in ("||", "or")) else self.truth(right_node, node)
+            return self.logical(node, settles=operator in ("||", "or"))
         if operator == "??":
             left = self.run(left_node)
             return self.run(right_node) if left is None else left
         left, right = self.run(left_node), self.run(right_node)
+        if isinstance(left, list | dict) or isinstance(right, list | dict):
+            self.tick(node, (self.weigh(left, node) + self.weigh(right, node)) // 8)
         if operator == "in" and isinstance(right, list):
-            self.tick(node, len(right))
+            right = self.keys_of(right_node, right)
         try:
             return OPERATIONS[operator](left, right)
         except LanguageError as error:
             raise self.fault(str(error), node) from None
+
+    def keys_of(self, node: Node, items: list[Any]) -> Any:
+        """A list of written texts, which the compiler makes a set of, so that nothing but a text may be looked up."""
+        texts = node.kind == "array" and all(
+            item.kind == "constant" and isinstance(item.value, str) for item in node.items
+        )
+        return dict.fromkeys(items) if texts and items else items
+
+    def logical(self, node: Node, *, settles: bool) -> Any:
+        """And, or; `settles` is the value that decides alone.
+
+        Where a side is written as true or false, the compiler leaves the other side, whatever that is.
+        """
+        left, right = node.items
+        for side, other in ((left, right), (right, left)):
+            if side.kind == "constant" and side.value is not settles and isinstance(side.value, bool):
+                return self.run(other)
+        if any(side.kind == "constant" and side.value is settles for side in node.items):
+            return settles
+        found = self.truth(left, node)
+        return found if found is settles else self.truth(right, node)
 
     def on_chain(self, node: Node) -> Any:
         try:
@@ -169,6 +215,8 @@ class Evaluation:
         stop = self.run(node.stop) if node.stop else None
         start = self.run(node.start) if node.start else 0
         if not isinstance(base, list | str):
+            if node.stop is None and not isinstance(base, dict):
+                raise self.fault(f"invalid argument for len (type {type_name(base)})", node)
             raise self.fault(f"cannot slice {go_text(start)}", node)
         length = size(base) if isinstance(base, str) else len(base)
         try:
@@ -192,7 +240,7 @@ class Evaluation:
     def apply(self, node: Node, call: Any, arguments: list[Any]) -> Any:
         for argument in arguments:
             if isinstance(argument, list | dict | str):
-                self.tick(node, len(argument) // 64)
+                self.tick(node, self.weigh(argument, node) // 8)
         try:
             return call(*arguments)
         except Refused as error:

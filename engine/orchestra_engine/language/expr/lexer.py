@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.language.gotext import of_bytes
 
 _OPERATOR_WORDS = frozenset(
     {"in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else", "not"}
@@ -13,8 +14,8 @@ _OPERATOR_WORDS = frozenset(
 _SCAN = re.compile(
     r"""
     (?P<blank>\s+|//[^\n]*|/\*.*?\*/)
-  | (?P<number>0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+
-      |(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)
+  | (?P<number>0[xX][0-9a-fA-F_]*|0[oO][0-7_]*|0[bB][01_]*
+      |(?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]*)?)
   | (?P<raw>`(?:[^`]|``)*`)
   | (?P<word>[^\W\d][\w$]*|\$[\w$]*)
   | (?P<operator>\?\.|\?\?|\?|\|\||\||::|:|\.\.|\.|&&|==|!=|<=|>=|\*\*|\#|[,;%+\-^/*<>=!&])
@@ -54,7 +55,7 @@ def located(message: str, source: str, at: int) -> LanguageError:
     return LanguageError(f"{message} ({line}:{column + 1})\n | {shown}\n | {'.' * column}^")
 
 
-def _string(source: str, start: int) -> tuple[str, int]:
+def _string(source: str, start: int, *, raw: bool = False) -> tuple[str, int]:
     quote, at = source[start], start + 1
     out: list[str] = []
     while True:
@@ -67,8 +68,9 @@ def _string(source: str, start: int) -> tuple[str, int]:
             out.append(c)
             at += 1
             continue
+        hexadecimal = raw and source[at + 1 : at + 2] in ("x", *"01234567")
         text, at = _escape(source, at + 1)
-        out.append(text)
+        out.append(of_bytes(bytes([ord(text) % 256])) if hexadecimal else text)
 
 
 def _escape(source: str, at: int) -> tuple[str, int]:
@@ -86,7 +88,8 @@ def _escape(source: str, at: int) -> tuple[str, int]:
     else:
         raise located("invalid char escape", source, at)
     try:
-        return chr(int(digits, base)), end
+        code = int(digits, base)
+        return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code), end
     except (ValueError, OverflowError):
         raise located("invalid char escape", source, at) from None
 
@@ -104,10 +107,15 @@ def tokens(source: str) -> list[Token]:
             found.append(Token("String", value, at))
             at = end
             continue
+        if source[at] in "bB" and source[at + 1 : at + 2] in ("'", '"') and source[at + 1 :]:
+            value, end = _string(source, at + 1, raw=True)
+            found.append(Token("Bytes", value, at))
+            at = end
+            continue
         scanned = _SCAN.match(source, at)
+        if source.startswith("/*", at) and "*/" not in source[at + 2 :]:
+            raise located("unclosed comment", source, len(source))
         if scanned is None:
-            if source.startswith("/*", at):
-                raise located("unclosed comment", source, len(source))
             if source[at] == "`":
                 raise located("literal not terminated", source, len(source))
             raise located(f"unrecognized character: U+{ord(source[at]):04X} '{source[at]}'", source, at)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestra_engine.language import LanguageError, regex
+from orchestra_engine.language.gotext import of_bytes
 from orchestra_engine.language.gotime import Duration, Time
 from orchestra_engine.language.values import equal, is_integer, is_number, type_name, wrapped
 
@@ -111,17 +112,43 @@ def truncated(value: float) -> int:
 
 
 def power(left: Any, right: Any) -> float:
-    """Go's math.Pow."""
+    """Go's math.Pow, whose last digit is not always that of C's pow."""
     base, exponent = to_float(left), to_float(right)
     try:
-        return math.pow(base, exponent)
+        exact = math.pow(base, exponent)
     except OverflowError:
         return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
     except ValueError:
         if base == 0:
-            odd = exponent % 2 == 1
-            return math.copysign(math.inf, base) if odd else math.inf
+            return math.copysign(math.inf, base) if exponent % 2 == 1 else math.inf
         return math.nan
+    plain = math.isfinite(exact) and exact != 0 and base not in (0, 1) and abs(exponent) < 2**53
+    return _squared(base, exponent) if plain and exponent not in (0, 1, 0.5, -0.5) else exact
+
+
+def _squared(base: float, exponent: float) -> float:
+    """By squaring, as Go does it; the fraction of the exponent by logarithm."""
+    fraction, whole = math.modf(abs(exponent))
+    count, result, result_exponent = int(whole), 1.0, 0
+    if fraction > 0.5:
+        fraction, count = fraction - 1, count + 1
+    if fraction:
+        result = math.exp(fraction * math.log(base))
+    square, square_exponent = math.frexp(base)
+    while count and -4096 <= square_exponent <= 4096:
+        if count & 1:
+            result *= square
+            result_exponent += square_exponent
+        square, square_exponent = square * square, square_exponent * 2
+        if square < 0.5:
+            square, square_exponent = square * 2, square_exponent - 1
+        count >>= 1
+    if count:
+        result_exponent += square_exponent
+    try:
+        return math.ldexp(result, result_exponent) if exponent >= 0 else math.ldexp(1 / result, -result_exponent)
+    except OverflowError:
+        return math.inf
 
 
 def span(left: Any, right: Any) -> list[int]:
@@ -149,7 +176,10 @@ def _matches(left: Any, right: Any) -> bool:
     if left is None or right is None:
         return False
     if not isinstance(left, str):
-        raise LanguageError(f"interface conversion: interface {{}} is {type_name(left)}, not []uint8")
+        pattern = _text(right)
+        if not isinstance(left, bytes):
+            raise LanguageError(f"interface conversion: interface {{}} is {type_name(left)}, not []uint8")
+        return regex.search(pattern, of_bytes(left)) is not None
     return regex.search(_text(right), left) is not None
 
 
@@ -181,6 +211,10 @@ def contained(needle: Any, items: Any) -> bool:
                 f"reflect.Value.MapIndex: value of type {type_name(needle)} is not assignable to type string"
             )
         return (needle or "") in items
+    if isinstance(items, Time):
+        if not isinstance(needle, str):
+            raise LanguageError(f"cannot use {type_name(needle)} as field name of time.Time")
+        return False  # it has fields, but none that shows
     raise LanguageError(f'operator "in" not defined on {type_name(items)}')
 
 

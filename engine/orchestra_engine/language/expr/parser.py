@@ -9,6 +9,7 @@ from orchestra_engine.language import LanguageError
 from orchestra_engine.language.expr.lexer import Token, located, tokens
 from orchestra_engine.language.expr.signatures import BUILTINS
 from orchestra_engine.language.expr.tree import Node, needed
+from orchestra_engine.language.gotext import to_bytes
 
 UNARY = {"not": 50, "!": 50, "-": 90, "+": 90}
 BINARY = {
@@ -215,6 +216,8 @@ class _Parser:
             return self.identifier(self.next())
         if token.kind == "Number":
             return Node("constant", token.at, self.number(self.next()))
+        if token.kind == "Bytes":
+            return self.postfix(Node("constant", token.at, to_bytes(self.next().value)))
         if token.kind == "String":
             return self.postfix(Node("constant", token.at, self.next().value))
         if self.sees("Bracket", "[", "{"):
@@ -313,6 +316,8 @@ class _Parser:
                 self.expect("Operator", ",")
                 if self.sees("Bracket", "}"):
                     break
+                if self.sees("Operator", ","):
+                    raise self.fault(f"unexpected token {self.current}")
             if self.current.kind in ("Number", "String", "Identifier"):
                 key = Node("constant", self.current.at, self.next().value)
             elif self.sees("Bracket", "("):

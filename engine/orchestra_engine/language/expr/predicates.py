@@ -58,14 +58,14 @@ def _find(run: Evaluation, node: Node) -> Any:
     for index, item, value in _truths(run, node, backwards=backwards):
         if value:
             return index if wants_index else item
-    return -1 if wants_index and not backwards else None
+    return None
 
 
 def _group(run: Evaluation, node: Node) -> Groups:
     groups = Groups()
     for _, item, key in _each(run, node):
         if isinstance(key, list | dict):
-            raise run.fault(f"runtime error: hash of unhashable type {type_name(key)}", node)
+            raise run.fault(f"hash of unhashable type: {type_name(key)}", node)
         groups.setdefault(key, []).append(item)
     return groups
 
@@ -100,8 +100,12 @@ def _reduce(run: Evaluation, node: Node) -> Any:
 
 
 def _sum(run: Evaluation, node: Node) -> Any:
-    total: Any = 0
-    for _, _, value in _each(run, node):
+    values = [value for _, _, value in _each(run, node)]
+    # Of items that are written out as expressions the compiler makes additions, which text has too.
+    items = node.items[0].items if len(node.items) == 1 and node.items[0].kind == "array" else []
+    written = len(items) > 1 and any(item.kind != "constant" or item.value is None for item in items)
+    total: Any = values.pop() if written else 0
+    for value in reversed(values) if written else values:
         try:
             total = add(value, total)
         except LanguageError as error:

@@ -34,7 +34,7 @@ def _merged(target: dict[str, Any], sources: tuple[Any, ...], *, over: bool, dep
 
 def _merge(target: dict[str, Any] | None, sources: tuple[Any, ...], *, over: bool) -> dict[str, Any] | None:
     merged = _merged(target or {}, sources, over=over)
-    return None if target is None and not merged else merged
+    return None if target is None and all(source is None for source in sources) else merged
 
 
 def _dig(*arguments: Any) -> Any:

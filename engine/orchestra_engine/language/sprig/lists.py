@@ -7,9 +7,8 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError
 from orchestra_engine.language.sprig.numbers import int64
-from orchestra_engine.language.values import NilSlice, deeply_equal, kind_name, type_name
+from orchestra_engine.language.values import NilSlice, deeply_equal, distinct, kind_name, type_name
 
-_MAX_UNIQUE = 5000
 MUST = frozenset(
     [
         "append",
@@ -74,14 +73,7 @@ def _last(value: Any) -> Any:
 
 
 def _uniq(value: Any) -> list[Any]:
-    found: list[Any] = []
-    items = _items(value, "Cannot find uniq on type {}")
-    if len(items) > _MAX_UNIQUE:
-        raise LanguageError(f"uniq of more than {_MAX_UNIQUE} items")
-    for item in items:
-        if not any(deeply_equal(item, other) for other in found):
-            found.append(item)
-    return found
+    return distinct(_items(value, "Cannot find uniq on type {}"), deeply_equal)
 
 
 def _without(value: Any, *unwanted: Any) -> list[Any]:

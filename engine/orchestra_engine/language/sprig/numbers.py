@@ -15,7 +15,7 @@ from orchestra_engine.language.gotime import Month, Weekday
 from orchestra_engine.language.values import Int64, go_text, is_number, wrapped
 
 _MAX_ITEMS = 100_000
-_DECIMALS = Context(prec=400, rounding=ROUND_HALF_UP, Emin=-9999, Emax=9999)
+_DECIMALS = Context(prec=1400, rounding=ROUND_HALF_UP, Emin=-9999, Emax=9999, traps=[])
 _WITH_BASE = re.compile(r"([+-]?)(0[xX]|0[oO]|0[bB]|0)?([0-9a-zA-Z_]+)")
 _DECIMAL_POINT = re.compile(r"([-+]?\d*)(\.\d*)?")
 
@@ -156,7 +156,7 @@ def _octal(value: Any) -> Int64:
 FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "add": ("any... > int64", lambda *v: _long(sum(int64(x) for x in v))),
     "add1": ("any > int64", lambda v: _long(int64(v) + 1)),
-    "add1f": ("any > float", lambda v: _decimal(Decimal.__add__)(v, 1)),
+    "add1f": ("any > float", lambda v: _decimal(_DECIMALS.add)(v, 1)),
     "addf": ("any... > float", lambda *v: _decimal(_DECIMALS.add)(0.0, *v)),
     "atoi": ("string > int", lambda v: go_int(v) or 0),
     "biggest": ("any any... > int64", lambda *v: Int64(max(int64(x) for x in v))),
