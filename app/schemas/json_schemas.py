@@ -30,7 +30,7 @@ _LONGEST_PATTERN = 1000  # characters
 _INSIDE_ONE = ("items", "contains", "not", "if", "then", "else", "additionalProperties", "propertyNames")
 _INSIDE_LIST = ("prefixItems", "allOf", "anyOf", "oneOf")
 _INSIDE_MAP = ("properties",)
-_KEYWORDS = {
+KEYWORDS = {
     *("type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     *("minLength", "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "minContains"),
     *("maxContains", "required", "minProperties", "maxProperties", "dependentRequired"),
@@ -192,12 +192,12 @@ def _schemas(declared: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any
 def _keywords(declared: Mapping[str, Any], path: str) -> Iterator[str]:
     for where, schema in _schemas(declared, path):
         for key in schema:
-            if key in _KEYWORDS or key.startswith("x-"):
+            if key in KEYWORDS or key.startswith("x-"):
                 continue
             if key in _INSTEAD:
                 yield f"{where}{key} is not taken here; {_INSTEAD[key]}"
             else:
-                close = difflib.get_close_matches(key, sorted(_KEYWORDS), n=1, cutoff=0.7)
+                close = difflib.get_close_matches(key, sorted(KEYWORDS), n=1, cutoff=0.7)
                 hint = f", did you mean {close[0]}?" if close else "; notes of your own begin with x-"
                 yield f"{where}{key[:60]} is no keyword that is known here{hint}"
 

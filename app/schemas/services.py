@@ -124,7 +124,9 @@ def _made(text: str, *, name: str, inputs: Mapping[str, Any] | None, origin: str
     there, missing = references.found(seen)
     templates = references.objects(there)
     manifests.examine(seen, text, templates=templates)
-    faults = [*refusals(seen, name=name, named=named, origin=origin), *missing, *seen.faults]
+    said = {one.path.removesuffix(".name") for one in missing}
+    others = [one for one in seen.faults if one.path not in said]
+    faults = [*refusals(seen, name=name, named=named, origin=origin), *missing, *others]
     declared: dict[str, Any] = {}
     checked: set[int] = set()
     if not faults:

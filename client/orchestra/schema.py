@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestra import desk, screen
-from orchestra.endings import OK, UNSUCCESSFUL
+from orchestra.endings import OK, UNSUCCESSFUL, USAGE
 from orchestra.options import AsJson, Server, Wait, connected, pairs
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def add(
     text = read(file)
     side = inputs or (Path(file).with_suffix(".inputs.json") if file != desk.STDIN else None)
     more = _inputs(side) if side is not None and (inputs or side.exists()) else None
-    with connected(server) as client:
+    with connected(server) as client, _told_of(desk.shown_name(file)):
         saved = client.add_schema(text, name=name, inputs=more)
     if as_json:
         screen.print_json(saved)
@@ -144,7 +146,8 @@ def run_sent(server: str, file: str, arguments: dict[str, str]) -> int:
     """Send a manifest to a server to be run once, and stay with it; the command's exit code."""
     text = read(file)
     with connected(server) as client:
-        made = client.send_manifest(text, arguments=arguments)
+        with _told_of(desk.shown_name(file)):
+            made = client.send_manifest(text, arguments=arguments)
         return finish(client, made, what=desk.shown_name(file), wait=True, as_json=False)
 
 
@@ -179,6 +182,22 @@ def _bounds(declared: Json) -> str:
         return ", ".join(map(screen.shown, declared["enum"]))
     told = [f"{sign} {screen.shown(declared[key])}" for key, sign in _SIGNS.items() if key in declared]
     return ", ".join([*told, *(str(declared[key]) for key in ("format", "pattern") if key in declared)])
+
+
+@contextlib.contextmanager
+def _told_of(file: str) -> Iterator[None]:
+    """Tell faults of places in a manifest as `orchestra lint` does, so that editors find them."""
+    from orchestra import errors
+
+    try:
+        yield
+    except errors.Invalid as error:
+        if not any(fault.line for fault in error.faults):
+            raise
+        for fault in error.faults:
+            place = f"{file}:{fault.line}:{fault.column}" if fault.line else file
+            screen.note(screen.shown(f"{place}: error: {fault.message if fault.line else fault}"))
+        raise typer.Exit(USAGE) from None
 
 
 def read(file: str) -> str:

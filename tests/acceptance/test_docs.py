@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+from tests.acceptance import pages
 from tests.acceptance.serving import ROOT, Orchestra
 
 
@@ -19,3 +21,20 @@ def test_the_first_module_of_the_page_about_modules_runs(orchestra: Orchestra, t
     assert orchestra.ended(made["id"])["state"] == "SUCCEEDED"
     events = orchestra.client.catalog(made["id"])["items"]
     assert [event["values"] for event in events] == [[0], [9], [18]]
+
+
+def test_the_page_about_schemas_answers_as_it_says(orchestra: Orchestra, tmp_path: Path) -> None:
+    typed, wrong = 0, []
+    for shown in pages.read(ROOT / "docs" / "schemas.md"):
+        if isinstance(shown, pages.File):
+            (tmp_path / shown.name).write_text(shown.text)
+            continue
+        program, *words = shlex.split(shown.command)
+        assert program == "orchestra"
+        result = orchestra.command(*words, cwd=tmp_path)
+        said = result.stderr if shown.code else result.stdout
+        if result.returncode != shown.code or not shown.is_answered_by(said):
+            wrong.append(f"$ {shown.command}\n{said}({result.returncode})")
+        typed += 1
+    assert not wrong, "\n".join(wrong)
+    assert typed > 8

@@ -76,6 +76,6 @@ def test_the_commands_add_run_and_remove(orchestra: Orchestra, tmp_path: Path) -
     assert (sent.returncode, "last = 9" in sent.stdout) == (0, True), sent.stderr
     file.write_text(file.read_text().replace("entrypoint", "entrypont"))
     faulty = orchestra.command("schema", "add", file)
-    assert (faulty.returncode, "line 9, column" in faulty.stderr) == (2, True), faulty.stderr
+    assert (faulty.returncode, f"{file}:9:" in faulty.stderr) == (2, True), faulty.stderr
     assert orchestra.command("schema", "remove", "counted").returncode == 0
     assert orchestra.command("schema", "remove", "predict").returncode == 2

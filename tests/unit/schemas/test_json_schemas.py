@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +131,12 @@ def test_what_is_nested_too_deep_is_unusable() -> None:
         deep = {"items": deep}
     assert unusable(deep) == "is nested more than 20 deep"
     assert unusable({"a": {"items": {"type": "integer"}}}) == ""
+
+
+def test_the_page_about_schemas_has_each_keyword_and_format_that_is_understood() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "schemas.md").read_text()
+    rows = page.split("| keyword | meaning |")[1].split("\n\n")[0].splitlines()[2:]
+    told = {word for row in rows for word in re.findall(r"`([^`]+)`", row.split(" | ")[0])}
+    assert told - {"x-…"} == json_schemas.KEYWORDS
+    for name in json_schemas.FORMATS:
+        assert f"`{name}`" in page
