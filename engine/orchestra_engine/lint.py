@@ -152,6 +152,8 @@ def _document(document: Document, files: _Files, images: ImageTable) -> Iterator
     elif kind in KINDS:
         workflow = {**document.value, "kind": "Workflow"}
         yield from _workflow(document, workflow, files, images)
+    elif near := [each for each in KINDS if each.casefold() == kind.casefold()]:
+        yield document.finding("kind", ERROR, f"has to be {near[0]}, not {kind}", "api-server")
     elif kind not in ("ConfigMap", "Secret"):
         yield document.finding("kind", NOTE, f"{kind} is not looked at; {', '.join(KINDS)} are", "reader")
 

@@ -30,6 +30,7 @@ TEMPLATE_TYPES = (*_LEAVES, "steps", "dag")
 _LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
 MOST_FAULTS = 100
 MOST_DEEP = 100  # values in values
+_MOST_QUOTED = 40  # characters of a value that a hint repeats
 _UNSPEAKABLE = re.compile("[\\0\ud800-\udfff\ufdd0\ufdd1]")
 
 
@@ -117,7 +118,7 @@ def _walk(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Fault]:
     if kind is None:
         return
     if not _KINDS[kind](value):
-        yield _fault(path, f"has to be of type {kind}, not {name_of(value)}{_hint(value, kind)}")
+        yield _fault(path, f"has to be of type {kind}, not {name_of(value)}{_hint(value, kind, path)}")
     elif kind == "object":
         yield from _object(value, schema, path)
     elif kind == "array":
@@ -126,9 +127,14 @@ def _walk(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Fault]:
         yield from _scalar(value, schema, path)
 
 
-def _hint(value: Any, kind: str) -> str:
+def _hint(value: Any, kind: str, path: str) -> str:
     if kind == "string" and isinstance(value, bool | int | float):
         return f' (write it in quotes: "{json.dumps(value)}")'
+    if kind == "array" and isinstance(value, str):
+        plain = len(value) <= _MOST_QUOTED and len(value.split()) == 1
+        return f" (write it as a list: {json.dumps([value], ensure_ascii=False) if plain else '[a, b]'})"
+    if kind == "array" and isinstance(value, dict):
+        return f" (write {'one more' if path.endswith(']') else 'a'} - before it: it is a list)"
     return ""
 
 

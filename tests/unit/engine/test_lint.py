@@ -328,3 +328,23 @@ def test_what_argo_takes_and_cannot_read_when_it_runs_is_a_warning(field: str, c
 )
 def test_what_may_be_right_once_tags_have_values_is_left_alone(field: str) -> None:
     assert said(STEP.replace("FIELD", field)) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "written", "hint"),
+    [
+        ('["true"]', "echo", '(write it as a list: ["echo"])'),
+        ('["true"]', "echo hello", "(write it as a list: [a, b])"),
+        ('["true"]', "{a: b}", "(write a - before it: it is a list)"),
+        ("container:", "steps:\n    - name: a\n      template: main\n    container:", "(write one more - before it"),
+    ],
+)
+def test_what_has_to_be_a_list_says_how_it_is_written(there: str, written: str, hint: str) -> None:
+    assert any(hint in one.message for one in lint({"f.yaml": GOOD.replace(there, written)}))
+
+
+@pytest.mark.parametrize("kind", ["workflow", "WorkFlow"])
+def test_a_kind_in_wrong_letters_is_an_error(kind: str) -> None:
+    finding = only(GOOD.replace("kind: Workflow", f"kind: {kind}"))
+    assert (finding.severity, finding.line) == ("error", 2)
+    assert finding.message == f"has to be Workflow, not {kind}"
