@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from app.engines.protocol import Fault
 
+Steps = tuple[str | int, ...]  # keys and indices that lead to a value
+
 
 class Faulty(Exception):
     """Something given by a person cannot be accepted; `faults` has every reason with its path."""
@@ -19,6 +21,14 @@ class Faulty(Exception):
 def fault(path: str, message: str) -> Faulty:
     """A `Faulty` with one reason, ready to be raised."""
     return Faulty([Fault(path=path, message=message)])
+
+
+def path_of(steps: Sequence[str | int]) -> str:
+    """A path as people read it: `annexes_outputs[1].filename`."""
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
 
 
 def near_miss(word: str, known: Iterable[str]) -> str:

@@ -10,116 +10,28 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from app.engines.protocol import Fault
 from app.modules.arguments import shorten
-from app.modules.faults import Faulty, fault, near_miss
+from app.modules.faults import Faulty, Steps, fault, near_miss, path_of
+from app.modules.normal import normalise
+from app.modules.normal_form import Metadata
 
 FILENAME = "metadata.json"
 MAX_BYTES = 2**20
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _SCHEMA_PATH = Path(__file__).with_name("metadata.schema.json")
 
-Steps = tuple[str | int, ...]
-
-
-class Argument(TypedDict):
-    """An option of the module's command line."""
-
-    name: str
-    type: str  # str, int, float, bool
-    default: NotRequired[Any]
-    description: NotRequired[str]
-    minimum: NotRequired[float]
-    maximum: NotRequired[float]
-    choices: NotRequired[list[Any]]
-
-
-class Column(TypedDict):
-    """A column of a catalog behind start and stop."""
-
-    name: str
-    type: str  # str, int, float, bool
-    unit: str
-    description: str
-    ucd: str
-
-
-class Output(TypedDict):
-    """A file that the module writes; the last three only for the main output, where declared."""
-
-    type: str  # TT, CAT, TS, IMAGE
-    filename: str
-    classmap: NotRequired[dict[str, int]]
-    colormap: NotRequired[dict[str, list[int]]]
-    columns: NotRequired[list[Column]]
-
-
-class Input(TypedDict):
-    """Data that Orchestra fetches before a run; the file is `<name>.<format>` in the input folder."""
-
-    name: str
-    source: str  # amda
-    parameters: list[str]
-    format: str  # parquet, csv, cdf
-    before_seconds: float
-    after_seconds: float
-
-
-class Install(TypedDict):
-    """What the module needs and how it is called."""
-
-    model_version: str
-    python_version: str  # as written: 3.11 or >=3.11
-    requirements: list[str]  # merged from list and file
-    requirements_file: str  # empty if there is none
-    requirement_options: list[str]  # lines as --extra-index-url … of the file
-    files: list[str]
-    executable: str  # path below the tree, without .py
-    pre_process: list[list[str]]  # argvs
-    post_process: list[list[str]]
-
-
-class Resources(TypedDict):
-    """Kubernetes quantities; a key is missing where nothing was declared."""
-
-    memory: NotRequired[str]
-    cpu: NotRequired[str]
-
-
-class Metadata(TypedDict):
-    """The normal form, with every default filled in."""
-
-    name: str
-    version: str
-    description: str
-    args: list[Argument]
-    hyperparameters: list[Argument]
-    defaults: dict[str, Any]  # start, stop (UTC, 2001-03-28T00:00:00) where there are any, and those of arguments
-    output: Output
-    annexes_outputs: list[Output]
-    install: Install
-    inputs: list[Input]
-    resources: Resources
-    timeout: int | None  # s
-
-
-def arguments(metadata: Metadata) -> list[Argument]:
-    """Arguments and hyperparameters, in the order of the command line."""
-    return [*metadata["args"], *metadata["hyperparameters"]]
-
 
 def read(folder: Path) -> Metadata:
     """The normal form of a folder's metadata.json; raises `Faulty` with every fault."""
-    from app.modules.normal import normalise
-
     data = _parse(folder / FILENAME)
     if unstorable := list(_unstorable(data, ())):
         raise Faulty(unstorable)
@@ -143,14 +55,6 @@ def digest(metadata: Metadata) -> str:
 def json_schema() -> dict[str, Any]:
     """The published JSON Schema (2020-12) of metadata.json."""
     return cast(dict[str, Any], json.loads(_SCHEMA_PATH.read_text(encoding="utf-8")))
-
-
-def path_of(steps: Sequence[str | int]) -> str:
-    """A path as people read it: `annexes_outputs[1].filename`."""
-    text = ""
-    for step in steps:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
 
 
 def _parse(path: Path) -> Any:

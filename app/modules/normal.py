@@ -16,8 +16,8 @@ from app.engines.protocol import Fault
 from app.modules import commands
 from app.modules.arguments import RESERVED, TYPES, compile_schema, convert, shorten
 from app.modules.arguments import check as check_arguments
-from app.modules.faults import Faulty, near_miss
-from app.modules.metadata import Argument, Column, Input, Install, Metadata, Output, Resources, Steps, path_of
+from app.modules.faults import Faulty, Steps, near_miss, path_of
+from app.modules.normal_form import Argument, Column, Input, Install, Metadata, Output, Resources
 from app.modules.requirements import Requirements
 
 OUTPUT_TYPES = {"timetable": "TT", "catalog": "CAT", "timeseries": "TS", "image": "IMAGE"}

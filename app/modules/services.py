@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from app.engines.protocol import Fault
 from app.modules import metadata as metadata_json
-from app.modules import requirements, trees
+from app.modules import normal_form, requirements, trees
 from app.modules.arguments import check, compile_schema
 from app.modules.builds import (
     NoInterpreter,
@@ -28,8 +28,8 @@ from app.modules.builds import (
 )
 from app.modules.faults import Faulty, fault
 from app.modules.images import BUILDER, UnknownImage, image, resolve_image
-from app.modules.metadata import Metadata
 from app.modules.models import Build, Module, SourceKind, Version
+from app.modules.normal_form import Metadata
 from app.modules.sources import FolderSource, Found, GitSource, Source, UploadSource, fetched
 
 __all__ = [
@@ -218,7 +218,7 @@ def _enter(ready: _Ready, *, anew: bool = False) -> Registration:
         number=last + 1,
         label=metadata["version"],
         metadata=metadata,
-        arguments_schema=compile_schema(metadata_json.arguments(metadata)),
+        arguments_schema=compile_schema(normal_form.arguments(metadata)),
         source_kind=found.kind,
         source_url=found.url,
         source_ref=found.ref,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from app.amda.sample.dataset import Dataset, Parameter, iso
@@ -145,26 +146,28 @@ def _cdf(dataset: Dataset, parameters: Sequence[Parameter], records: slice) -> b
         attributes={"VAR_TYPE": "support_data", "FIELDNAM": "Epoch", "UNITS": "ns", "LABLAXIS": "UT"},
     )
     for parameter in parameters:
-        attributes = {
-            "VAR_TYPE": "data",
-            "FIELDNAM": parameter.name,
-            "UNITS": parameter.units or " ",
-            "LABLAXIS": parameter.name,
-            "CATDESC": parameter.description or parameter.name,
-            "DISPLAY_TYPE": "time_series",
-            "DEPEND_0": "Epoch",
-        }
-        width = max(len(parameter.components), 1)
-        values = np.array(parameter.rows[records], dtype=np.float64).reshape(-1, width)
-        if parameter.components:
-            labels = f"{parameter.id}_labels"
-            cdf.add_variable(
-                labels,
-                values=np.array(parameter.components),
-                attributes={"VAR_TYPE": "metadata", "FIELDNAM": labels},
-            )
-            attributes["LABL_PTR_1"] = labels
-        else:
-            values = values[:, 0]
-        cdf.add_variable(parameter.id, values=values, attributes=attributes)
+        _add_to_cdf(cdf, parameter, np.array(parameter.rows[records], dtype=np.float64))
     return bytes(pycdfpp.save(cdf))
+
+
+def _add_to_cdf(cdf: Any, parameter: Parameter, values: Any) -> None:
+    """Add a parameter's variable, and another with the labels of its components if it has any."""
+    import numpy as np
+
+    attributes = {
+        "VAR_TYPE": "data",
+        "FIELDNAM": parameter.name,
+        "UNITS": parameter.units or " ",
+        "LABLAXIS": parameter.name,
+        "CATDESC": parameter.description or parameter.name,
+        "DISPLAY_TYPE": "time_series",
+        "DEPEND_0": "Epoch",
+    }
+    values = values.reshape(-1, max(len(parameter.components), 1))
+    if parameter.components:
+        labels = attributes["LABL_PTR_1"] = f"{parameter.id}_labels"
+        described = {"VAR_TYPE": "metadata", "FIELDNAM": labels}
+        cdf.add_variable(labels, values=np.array(parameter.components), attributes=described)
+    else:
+        values = values[:, 0]
+    cdf.add_variable(parameter.id, values=values, attributes=attributes)

@@ -10,7 +10,7 @@ import pytest
 
 from app.modules import metadata as metadata_json
 from app.modules.faults import Faulty
-from app.modules.metadata import Metadata
+from app.modules.normal_form import Metadata
 
 NEW: dict[str, Any] = {
     "name": "boundary",
