@@ -43,7 +43,7 @@ class Visit:
         node = self.board.named(full)
         if not hooks.has_any(task):
             ended = is_final(node) or self.forward(name, task, node)
-            if name in self.plan.targets and self.board.named(full) is not None:
+            if name in self.plan.ends and self.board.named(full) is not None:
                 self.check_loops(self.plan.ancestors(name))
             return ended
         if node is not None and (is_final(node) or node["phase"] == "Running"):
@@ -57,7 +57,7 @@ class Visit:
         elif completed(node):
             over = self.exit_done(task, node)
         node = self.board.named(full)
-        if node is not None and name in self.plan.targets:
+        if node is not None and name in self.plan.ends:
             self.check_loops(self.plan.ancestors(name))
             over = self.lifecycle(task, node) and over
         return over

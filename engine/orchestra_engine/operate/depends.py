@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from orchestra_engine.language import LanguageError, expressions
@@ -66,6 +67,11 @@ class Plan:
     needs: Mapping[str, tuple[str, ...]]
     conditions: Mapping[str, str]
     targets: tuple[str, ...]
+
+    @cached_property
+    def ends(self) -> frozenset[str]:
+        """The targets, to be looked up."""
+        return frozenset(self.targets)
 
     def ancestors(self, name: str) -> set[str]:
         """All tasks that have to end before a task can start."""

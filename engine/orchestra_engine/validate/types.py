@@ -109,8 +109,9 @@ def _fault(path: str, message: str) -> Fault:
 
 def _walk(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Fault]:
     while "$ref" in schema:
-        extra = {key: item for key, item in schema.items() if key != "$ref"}
-        schema = {**definitions()[schema["$ref"].rpartition("/")[2]], **extra}
+        found = definitions()[schema["$ref"].rpartition("/")[2]]
+        extra = {key: item for key, item in schema.items() if key != "$ref"} if len(schema) > 1 else {}
+        schema = {**found, **extra} if extra else found
     if "anyOf" in schema:
         yield from _any_of(value, schema["anyOf"], path)
         return
