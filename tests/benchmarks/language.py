@@ -41,7 +41,8 @@ def sandboxes_here() -> list[str]:
 def between_steps(sandboxes: list[str], *, length: int, times: int) -> Iterator[Figure]:
     """The hop from a step's exit file to the next step's shim, and what the private root costs a node.
 
-    A shim says that it has started once it has claimed its node, so the hop contains that claim.
+    A shim says that it has started once it has claimed its node, and that the node has ended before it writes the exit
+    file, so the hop contains that claim and that writing.
     """
     hops: dict[str, list[float]] = {sandbox: [] for sandbox in sandboxes}
     took: dict[str, list[float]] = {sandbox: [] for sandbox in sandboxes}
@@ -53,7 +54,7 @@ def between_steps(sandboxes: list[str], *, length: int, times: int) -> Iterator[
     for sandbox in sandboxes:
         yield Figure(name=f"exit file of a step → shim of the next, {sandbox}", values=hops[sandbox], target=HOP_MS)
     for sandbox in sandboxes:
-        yield Figure(name=f"a node that runs `true`, shim to exit file, {sandbox}", values=took[sandbox])
+        yield Figure(name=f"a node that runs `true`, shim to its end, {sandbox}", values=took[sandbox])
     if "private" in took:
         cost = above(took["private"], took["plain"])
         yield Figure(name="… of which the private root's", values=cost, target=ROOT_MS, judged=MEDIAN)
@@ -80,8 +81,8 @@ def fan_outs(sandboxes: list[str], *, count: int, times: int) -> Iterator[Figure
 def looks(*, times: int) -> Iterator[Figure]:
     """One call of `operate` over NODES nodes: the one that makes them, and those that follow."""
     first, one, batch, again = [], [], [], []
-    for _ in range(times):
-        look = _Look(workflows.fan_out("looked-at", NODES))
+    for number in range(times):
+        look = _Look(workflows.fan_out(f"looked-at-{number}", NODES))
         first.append(look.take())
         pods = [pod.node_id for pod in look.started]
         again.append(look.take())

@@ -31,7 +31,10 @@ _TRUE = {"name": "true", "container": {"image": "busybox", "command": ["true"]}}
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One workflow: seconds from its submission to its end, of the clock and of processors, and the engine's memory."""
+    """One workflow: seconds from its submission to its end, of the clock and of processors, and the engine's memory.
+
+    The processors' time is without that of the process that removes scratch folders, which outlives the engine.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -40,7 +43,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeTimes:
-    """When a node's shim had claimed it, and when its exit file was there; seconds since 1970."""
+    """When a node's shim had claimed it, and when all that was left to it was to write this; seconds since 1970."""
 
     started: float
     ended: float
@@ -94,7 +97,7 @@ def node_times(workflow: dict[str, Any], sandbox: str) -> list[NodeTimes]:
     """Run a workflow and say of each of its pods when it started and ended, in order of their starts."""
     with _folder() as folder:
         run(workflow, sandbox, folder)
-        return sorted(_read(folder.glob("root/*/nodes/*/exit.json")), key=lambda each: each.started)
+        return read_times(folder.glob("root/*/nodes/*/exit.json"))
 
 
 @contextlib.contextmanager
@@ -107,14 +110,18 @@ def _folder() -> Iterator[Path]:
             time.sleep(0.05)
 
 
-def _read(files: Iterable[Path]) -> Iterable[NodeTimes]:
-    for file in files:
-        # the change time of a file is that of its last rename: the moment from which the loop can read it
-        yield NodeTimes(started=json.loads(file.read_bytes())["started_at"], ended=file.stat().st_ctime_ns / 1e9)
+def read_times(files: Iterable[Path]) -> list[NodeTimes]:
+    """The times that exit files tell, in order of their starts.
+
+    Both are of the shim's own clock: the time that a file system gives a file may be a timer's tick, 4 ms, too early.
+    """
+    said = [json.loads(file.read_bytes()) for file in files]
+    times = [NodeTimes(started=each["started_at"], ended=each["finished_at"]) for each in said]
+    return sorted(times, key=lambda each: each.started)
 
 
 def gaps(nodes: list[NodeTimes]) -> list[float]:
-    """Milliseconds from the end of each node to the start of the next one."""
+    """Milliseconds from the end of each node, its exit file still to be written, to the start of the next one."""
     return [(later.started - earlier.ended) * 1e3 for earlier, later in itertools.pairwise(nodes)]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.benchmarks import workflows
@@ -46,3 +49,12 @@ def test_a_fan_out_and_a_chain_have_as_many_nodes_as_asked() -> None:
     (group,) = workflows.fan_out("w", 7)["spec"]["templates"][0]["steps"]
     assert group[0]["withSequence"] == {"count": "7"}
     assert len(workflows.chain("w", 7)["spec"]["templates"][0]["steps"]) == 7
+
+
+def test_a_nodes_times_are_those_that_its_shim_tells(tmp_path: Path) -> None:
+    told = {"later": (12.0, 12.001), "earlier": (10.0, 10.002)}
+    for name, (started, finished) in told.items():
+        (tmp_path / name).write_text(json.dumps({"started_at": started, "finished_at": finished}))
+    nodes = workflows.read_times(tmp_path.iterdir())
+    assert [(each.started, each.ended) for each in nodes] == [told["earlier"], told["later"]]
+    assert [round(each.milliseconds) for each in nodes] == [2, 1]
