@@ -18,6 +18,10 @@ STDIN_NAME = "<stdin>"
 MOST_READ = 64 * 2**20  # bytes; far more than any engine takes
 
 
+class DeskError(Exception):
+    """What was asked of this machine cannot be done; the text is for people."""
+
+
 def fail(text: str, code: int = USAGE) -> NoReturn:
     """Say what is wrong on stderr and end the command."""
     screen.note(screen.shown(text))

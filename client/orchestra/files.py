@@ -1,8 +1,9 @@
-"""Files that the command writes for people."""
+"""Files that the command writes, each whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,3 +35,11 @@ def whole_file(place: Path) -> Iterator[BinaryIO]:
 def temporary_beside(target: Path) -> Path:
     """Where a file grows until it is whole."""
     return target.with_name(f".{target.name}.{os.getpid()}")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a file of the desk's folder, which only its owner reads. Raises OSError."""
+    from orchestra_engine.store import write_atomically
+
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    write_atomically(path, text.encode(errors="surrogateescape"), sync=False)

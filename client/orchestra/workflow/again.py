@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from orchestra.desk import DeskError
 from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
 from orchestra.workflow import manifest, tree
 from orchestra.workflow.driver import Driver, Interrupts
-from orchestra.workflow.folder import DeskError, Folder, Json
+from orchestra.workflow.folder import Folder, Json
 from orchestra.workflow.run import current, follow
 from orchestra.workflow.view import LogReader, View
 

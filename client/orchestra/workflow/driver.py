@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from orchestra.workflow.folder import DeskError, Folder, Json, write_json
+from orchestra.desk import DeskError
+from orchestra.files import write_json
+from orchestra.workflow.folder import Folder, Json
 
 if TYPE_CHECKING:
     from orchestra_engine.engine import Engine

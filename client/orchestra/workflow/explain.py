@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestra import screen
+from orchestra.desk import DeskError
 from orchestra.workflow import manifest, words
-from orchestra.workflow.folder import DeskError, Folder, Json
+from orchestra.workflow.folder import Folder, Json
 
 if TYPE_CHECKING:
     from orchestra_engine.images import ImageTable

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestra.desk import DeskError
+from orchestra.files import write_json
 from orchestra.workflow.tree import finished
 
 if TYPE_CHECKING:
@@ -30,10 +32,6 @@ Json = dict[str, Any]
 KIND_FOLDERS = {"ConfigMap": "configmaps", "Secret": "secrets", "WorkflowTemplate": "workflowtemplates"}
 _SANDBOX = "sandbox"  # file in a workflow's folder
 _ANSWER_SECONDS = 0.05  # between two looks for an answer
-
-
-class DeskError(Exception):
-    """What was asked cannot be done; the text is for people."""
 
 
 @dataclass(kw_only=True)
@@ -225,16 +223,3 @@ class Folder:
             except (OSError, ValueError):
                 continue
             yield file.with_suffix(".answer"), request
-
-
-def write_json(path: Path, value: object) -> None:
-    """Replace a file whole or not at all. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as out:
-            json.dump(value, out, ensure_ascii=False, indent=1)
-        os.rename(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

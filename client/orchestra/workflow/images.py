@@ -23,7 +23,8 @@ from orchestra_engine.images import Image, ImageTable, UnknownImage, environment
 from orchestra_engine.manifest import ManifestError, load
 
 from orchestra import desk
-from orchestra.workflow.folder import DeskError, write_json
+from orchestra.desk import DeskError
+from orchestra.files import write_json
 
 FILE = "images.json"
 _KEYS = ("environment", "like", "path", "readonly", "env")

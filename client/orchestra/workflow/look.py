@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestra import screen
+from orchestra.desk import DeskError
 from orchestra.workflow import tree
-from orchestra.workflow.folder import DeskError, Folder, Json
+from orchestra.workflow.folder import Folder, Json
 from orchestra.workflow.status_file import whole
 from orchestra.workflow.view import LogReader, picture, reasons, verdict
 

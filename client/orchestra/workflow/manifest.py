@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestra import desk
-from orchestra.workflow.folder import KIND_FOLDERS, DeskError, Folder, Json, write_json
+from orchestra.desk import DeskError
+from orchestra.files import write_json
+from orchestra.workflow.folder import KIND_FOLDERS, Folder, Json
 
 if TYPE_CHECKING:
     from orchestra_engine.manifest import Marks

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestra import desk
+from orchestra.desk import DeskError
 from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
 from orchestra.workflow import images, manifest, tree
 from orchestra.workflow.driver import Driver, Interrupts
-from orchestra.workflow.folder import DeskError, Folder, Json
+from orchestra.workflow.folder import Folder, Json
 from orchestra.workflow.status_file import check_writable, write_status
 from orchestra.workflow.view import LogReader, View
 

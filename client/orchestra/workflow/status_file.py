@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from orchestra import desk
+from orchestra.desk import DeskError
 from orchestra.files import temporary_beside, whole_file
-from orchestra.workflow.folder import DeskError, Json
+from orchestra.workflow.folder import Json
 
 _YAML = (".yaml", ".yml")
 
