@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,10 +49,17 @@ def shown_name(file: str) -> str:
 
 
 def manifests(given: Sequence[str]) -> Iterable[str]:
-    """The files that are meant: those given, and of folders all *.yaml, *.yml and *.json below them."""
+    """The files that are meant: those given, and of folders all *.yaml, *.yml and *.json below them that a listing
+    shows: what begins with a dot is a program's own (.git, .venv, .orchestra).
+    """
     for one in given:
-        path = Path(one)
-        if one != STDIN and path.is_dir():
-            yield from sorted(str(each) for each in path.rglob("*") if each.suffix in (".yaml", ".yml", ".json"))
+        if one != STDIN and Path(one).is_dir():
+            yield from sorted(str(each) for each in _below(one) if each.suffix in (".yaml", ".yml", ".json"))
         else:
             yield one
+
+
+def _below(top: str) -> Iterator[Path]:
+    for folder, folders, names in os.walk(top):
+        folders[:] = [each for each in folders if not each.startswith(".")]
+        yield from (Path(folder, each) for each in names if not each.startswith("."))

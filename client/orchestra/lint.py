@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from orchestra_engine.lint import Finding
 
 MOST_LINES = 200
+_MANIFEST = re.compile(rb"\bapiVersion[\"']?\s*:|\bkind[\"']?\s*:\s*[\"']?\w*Workflow")
 
 
 def lint(
@@ -28,12 +30,7 @@ def lint(
     desk.need_engine()
     from orchestra_engine import lint as linting
 
-    sources: dict[str, bytes] = {}
-    for file in desk.manifests(files):
-        try:
-            sources[desk.shown_name(file)] = desk.read_manifest(file)
-        except OSError as error:
-            desk.fail(f"{file} cannot be read: {error.strerror or error}")
+    sources = _read(files)
     if not sources:
         desk.fail(f"{', '.join(files)}: there is no manifest (*.yaml, *.yml, *.json).")
     found = [one for one in linting.lint(sources) if not quiet or one.severity == linting.ERROR]
@@ -49,6 +46,19 @@ def lint(
             screen.note(f"… and {len(found) - MOST_LINES} more; --json tells all.")
         screen.note(_summary(len(sources), count))
     raise typer.Exit(UNSUCCESSFUL if count[linting.ERROR] else OK)
+
+
+def _read(files: list[str]) -> dict[str, bytes]:
+    """The content of the files, by the names that are shown; of folders what may be a manifest."""
+    found: dict[str, bytes] = {}
+    for file in desk.manifests(files):
+        try:
+            content = desk.read_manifest(file)
+        except OSError as error:
+            desk.fail(f"{file} cannot be read: {error.strerror or error}")
+        if file in files or _MANIFEST.search(content.replace(b"\0", b"")):  # UTF-16 has many of them
+            found[desk.shown_name(file)] = content
+    return found
 
 
 def _foremost(found: list[Finding]) -> list[Finding]:

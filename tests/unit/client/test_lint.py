@@ -66,6 +66,19 @@ def test_json_is_for_programs(bad: Path) -> None:
     assert (finding["field"], finding["by"], finding["severity"]) == ("spec.entrypont", "api-server", "error")
 
 
+def test_what_is_no_manifest_in_a_folder_is_passed_over(good: Path) -> None:
+    folder = good.parent
+    for name in (".orchestra/w/workflow.json", "package.json", "compose.yaml", "list.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("[1, 2]" if name == "list.json" else '{"name": "w", "services": {}}')
+    (folder / ".orchestra" / "broken.yaml").write_text("kind: Workflow\nspec: {entrypont: x}\n")
+    found = run(app, ["lint", str(folder)])
+    assert (found.exit_code, found.stdout, found.stderr) == (0, "", "1 file: nothing to say\n")
+    assert run(app, ["lint", str(folder / "package.json")]).exit_code == 1
+    (folder / "wide.yaml").write_text("kind: Workflow\nspec: {entrypont: x}\n", encoding="utf-16")
+    assert "wide.yaml:2:" in run(app, ["lint", str(folder)]).stdout
+
+
 def test_a_folder_stands_for_its_manifests_and_a_dash_for_standard_input(good: Path, bad: Path) -> None:
     assert run(app, ["lint", str(good.parent)]).exit_code == 1
     result = run(app, ["lint", "-"], input=BAD)
