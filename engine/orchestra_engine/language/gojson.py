@@ -5,7 +5,6 @@ Go writes maps with sorted keys and without blanks, escapes `<`, `>` and `&`, an
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import re
@@ -95,8 +94,6 @@ def _simple(value: Any) -> str:
         return int.__repr__(value)
     if isinstance(value, float):
         return number(value)
-    if isinstance(value, bytes):
-        return quote(base64.b64encode(value).decode())
     raise LanguageError(f"json: unsupported type: {getattr(value, 'go_type', type(value).__name__)}")
 
 

@@ -5,11 +5,13 @@ bool, str, float and None stand for themselves, int for Go's int, list for a sli
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from orchestra_engine.language import LanguageError, gojson
+from orchestra_engine.language.gotext import to_bytes
 from orchestra_engine.language.gotime import Duration, Location, Month, Time, Weekday
 
 _MAX_DEPTH = 1000
@@ -36,6 +38,20 @@ class AnyMap(dict[Any, Any]):
     """A map whose keys may be anything (of `groupBy` and `fromPairs`); JSON cannot hold it."""
 
     go_type = "map[interface {}]interface {}"
+
+    @staticmethod
+    def hashed(key: Any) -> Any:
+        """The key as it is stored: 1, 1.0 and true are three keys to Go.
+
+        Raises LanguageError for what cannot be a key.
+        """
+        if isinstance(key, list | dict):
+            raise LanguageError(f"runtime error: hash of unhashable type {type_name(key)}")
+        return key if key is None or isinstance(key, str) else (type_name(key), key)
+
+    def names(self) -> list[Any]:
+        """The keys as they were given."""
+        return [key[1] if isinstance(key, tuple) else key for key in self]
 
     def go_json(self) -> Any:
         """Refuses: LanguageError with Go's message."""
@@ -64,6 +80,29 @@ class NilSlice(list[Any]):
 class Strings(list[str]):
     """A slice of text."""
 
+    go_type = "[]string"
+
+
+class Ints(list[int]):
+    """A slice of ints."""
+
+    go_type = "[]int"
+
+
+class Bytes(list[int]):
+    """A slice of bytes, which is base64 in JSON."""
+
+    go_type = "[]uint8"
+
+    def go_json(self) -> str:
+        """The text that stands for it in JSON."""
+        return base64.b64encode(bytes(self)).decode()
+
+
+def bytes_of(text: str) -> Bytes:
+    """The bytes of a text."""
+    return Bytes(Uint8(byte) for byte in to_bytes(text))
+
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "bool"),
@@ -74,12 +113,10 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (int, "int"),
     (float, "float64"),
     (str, "string"),
-    (Strings, "[]string"),
     (list, "[]interface {}"),
     (dict, "map[string]interface {}"),
     (Time, "time.Time"),
     (Location, "*time.Location"),
-    (bytes, "[]uint8"),
 )
 
 
@@ -135,17 +172,25 @@ def go_text(value: Any, depth: int = 0) -> str:
         return value
     if isinstance(value, float):
         return float_text(value)
-    if isinstance(value, list | tuple | bytes):
+    if isinstance(value, list | tuple):
         return "[" + " ".join(go_text(item, depth + 1) for item in value) + "]"
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{go_text(k)}:{go_text(value[k], depth + 1)}" for k in sorted(value, key=_key)) + "]"
+        return (
+            "map[" + " ".join(f"{_key_text(k)}:{go_text(value[k], depth + 1)}" for k in sorted(value, key=_key)) + "]"
+        )
     if value is None or isinstance(value, bool):
         return {None: "<nil>", True: "true", False: "false"}[value]
     return str(value)
 
 
 def _key(key: Any) -> tuple[bool, Any]:
-    return (True, key) if isinstance(key, str) else (False, float(key) if is_number(key) else 0.0)
+    if isinstance(key, tuple):
+        return (False, float(key[1]) if is_number(key[1]) else 0.0)
+    return (True, key) if isinstance(key, str) else (False, 0.0)
+
+
+def _key_text(key: Any) -> str:
+    return go_text(key[1] if isinstance(key, tuple) else key)
 
 
 def float_text(value: float) -> str:

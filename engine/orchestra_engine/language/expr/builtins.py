@@ -26,6 +26,7 @@ from orchestra_engine.language.gotext import (
 from orchestra_engine.language.gotime import Duration, Location, Month, Weekday
 from orchestra_engine.language.values import (
     AnyMap,
+    Bytes,
     NilSlice,
     Strings,
     Uint8,
@@ -255,7 +256,7 @@ def _get(container: Any, key: Any) -> Any:
         if not isinstance(container, AnyMap) and key is not None and not isinstance(key, str):
             name = type_name(key)
             raise LanguageError(f"reflect.Value.MapIndex: value of type {name} is not assignable to type string")
-        return None if isinstance(key, list | dict) else container.get(key or "")
+        return container.get(AnyMap.hashed(key) if isinstance(container, AnyMap) else key or "")
     return None
 
 
@@ -270,7 +271,7 @@ def _end(at: int) -> Callable[[Any], Any]:
 
 def _take(items: Any, count: Any) -> list[Any]:
     found = _list(items, "take from")
-    if not is_integer(count):
+    if not isinstance(count, int) or isinstance(count, bool):
         raise LanguageError(f"cannot take {kind_name(count)} elements")
     if count < 0:
         raise LanguageError("reflect.Value.Slice: slice index out of bounds")
@@ -286,9 +287,7 @@ def _pairs(items: Any) -> AnyMap:
             raise LanguageError(f"invalid pair {go_text(pair)}")
         if len(pair) != 2:
             raise LanguageError(f"invalid pair length {go_text(pair)}")
-        if isinstance(pair[0], list | dict):
-            raise LanguageError(f"runtime error: hash of unhashable type {type_name(pair[0])}")
-        found[pair[0]] = pair[1]
+        found[AnyMap.hashed(pair[0])] = pair[1]
     return found
 
 
@@ -347,7 +346,7 @@ def pretty_json(value: Any, depth: int = 0) -> str:
     if depth > _MAX_DEPTH:
         raise LanguageError("nested too deep")
     pad, inner = "\n" + "  " * depth, "\n" + "  " * (depth + 1)
-    if isinstance(value, list) and value:
+    if isinstance(value, list) and value and not isinstance(value, Bytes):
         return "[" + ",".join(inner + pretty_json(item, depth + 1) for item in value) + pad + "]"
     if isinstance(value, dict) and value and not isinstance(value, AnyMap):
         items = (f"{inner}{gojson.quote(k, html=True)}: {pretty_json(value[k], depth + 1)}" for k in sorted(value))
@@ -355,22 +354,23 @@ def pretty_json(value: Any, depth: int = 0) -> str:
     return gojson.dumps(value)
 
 
+def _in_order(value: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    """Keys and values, sorted if the keys are text: Go's own order is random."""
+    if isinstance(value, AnyMap):
+        return list(zip(value.names(), value.values(), strict=True))
+    return sorted(value.items(), key=lambda pair: pair[0])
+
+
 def _keys(value: Any) -> list[Any]:
-    return (
-        list(_mapping(value, "cannot get keys from {}"))
-        if isinstance(value, AnyMap)
-        else sorted(_mapping(value, "cannot get keys from {}"))
-    )
+    return [key for key, _ in _in_order(_mapping(value, "cannot get keys from {}"))]
 
 
 def _values(value: Any) -> list[Any]:
-    found = _mapping(value, "cannot get values from {}")
-    return [found[key] for key in _keys(found)]
+    return [item for _, item in _in_order(_mapping(value, "cannot get values from {}"))]
 
 
 def _to_pairs(value: Any) -> list[Any]:
-    found = _mapping(value, "cannot transform {} to pairs")
-    return [[key, found[key]] for key in _keys(found)]
+    return [list(pair) for pair in _in_order(_mapping(value, "cannot transform {} to pairs"))]
 
 
 BUILTINS: dict[str, Callable[..., Any]] = {

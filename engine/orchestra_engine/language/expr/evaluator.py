@@ -11,10 +11,23 @@ from orchestra_engine.language.expr.lexer import located
 from orchestra_engine.language.expr.methods import method
 from orchestra_engine.language.expr.operators import OPERATIONS, to_int
 from orchestra_engine.language.expr.predicates import PREDICATES
+from orchestra_engine.language.expr.signatures import count_fault
 from orchestra_engine.language.expr.tree import Node
 from orchestra_engine.language.gotext import cut, size, to_bytes
 from orchestra_engine.language.gotime import Duration, Location, Month, Time, Weekday
-from orchestra_engine.language.values import AnyMap, Function, Uint8, go_text, is_number, type_name, wrapped
+from orchestra_engine.language.values import (
+    AnyMap,
+    Bytes,
+    Function,
+    Ints,
+    StringMap,
+    Strings,
+    Uint8,
+    go_text,
+    is_number,
+    type_name,
+    wrapped,
+)
 
 _MAX_STEPS = 200_000
 _MAX_TEXT = 4 * 2**20
@@ -168,7 +181,7 @@ class Evaluation:
         if any(side.kind == "constant" and side.value is settles for side in node.items):
             return settles
         found = self.truth(left, node)
-        return found if found is settles else self.truth(right, node)
+        return found if found is settles else self.run(right)
 
     def on_chain(self, node: Node) -> Any:
         try:
@@ -203,12 +216,15 @@ class Evaluation:
 
     def value_of(self, node: Node, base: Mapping[Any, Any], key: Any) -> Any:
         if isinstance(base, AnyMap):
-            return base.get(key) if not isinstance(key, list | dict) else None
+            try:
+                return base.get(AnyMap.hashed(key))
+            except LanguageError as error:
+                raise self.fault(str(error), node) from None
         if key is not None and not isinstance(key, str):
             raise self.fault(
                 f"reflect.Value.MapIndex: value of type {type_name(key)} is not assignable to type string", node
             )
-        return base.get(key or "")
+        return base.get(key or "", "" if isinstance(base, StringMap) else None)
 
     def on_slice(self, node: Node) -> Any:
         base = self.run(node.items[0])
@@ -225,7 +241,10 @@ class Evaluation:
             raise self.fault(str(error), node) from None
         high = max(high + length if high < 0 else min(high, length), 0)
         low = min(max(low + length if low < 0 else low, 0), high)
-        return cut(base, low, high) if isinstance(base, str) else base[low:high]
+        if isinstance(base, str):
+            return cut(base, low, high)
+        typed: Any = type(base) if isinstance(base, Strings | Ints | Bytes) else list
+        return typed(base[low:high])
 
     def on_call(self, node: Node) -> Any:
         callee = node.items[0]
@@ -251,6 +270,8 @@ class Evaluation:
     def on_builtin(self, node: Node) -> Any:
         if node.value in PREDICATES:
             return PREDICATES[node.value](self, node)
+        if fault := count_fault(node.value, len(node.items)):
+            raise self.fault(fault, node)
         return self.apply(node, BUILTINS[node.value], [self.run(item) for item in node.items])
 
     def on_predicate(self, node: Node) -> Any:

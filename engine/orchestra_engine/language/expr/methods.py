@@ -21,7 +21,7 @@ from orchestra_engine.language.gotime import (
     days_of,
     location,
 )
-from orchestra_engine.language.values import Function, Int64, type_name, wrapped
+from orchestra_engine.language.values import Function, Int64, bytes_of, type_name, wrapped
 
 _ZERO_INSTANT = days_of(1, 1, 1) * 86400 * SECOND
 
@@ -88,8 +88,8 @@ _TIME: dict[str, Callable[..., Any]] = {
     "IsZero": lambda t: t.instant == _ZERO_INSTANT,
     "Local": lambda t: Time(t.seconds, t.nanos, location("Local")),
     "Location": lambda t: t.zone,
-    "MarshalJSON": lambda t: gojson.quote(t.go_json()).encode(),
-    "MarshalText": lambda t: t.go_json().encode(),
+    "MarshalJSON": lambda t: bytes_of(gojson.quote(t.go_json())),
+    "MarshalText": lambda t: bytes_of(t.go_json()),
     "Minute": lambda t: t.clock[1],
     "Month": lambda t: Month(t.date[1]),
     "Nanosecond": lambda t: t.nanos,

@@ -30,6 +30,8 @@ def _text(value: Any) -> str:
 def _date(*arguments: Any) -> Time:
     """A moment by one of the usual layouts, by a layout, or by a layout in a zone."""
     zone: Location | None = arguments[0] if arguments and isinstance(arguments[0], Location) else None
+    if zone and len(arguments) == 1:
+        raise LanguageError("runtime error: index out of range [0] with length 0")
     text, *rest = (_text(v) for v in (arguments[1:] if zone else arguments))
     if len(rest) == 2:
         zone = gotime.location(rest[1])

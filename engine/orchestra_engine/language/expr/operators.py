@@ -9,7 +9,7 @@ from typing import Any
 from orchestra_engine.language import LanguageError, regex
 from orchestra_engine.language.gotext import of_bytes
 from orchestra_engine.language.gotime import Duration, Time
-from orchestra_engine.language.values import equal, is_integer, is_number, type_name, wrapped
+from orchestra_engine.language.values import AnyMap, Bytes, Ints, equal, is_integer, is_number, type_name, wrapped
 
 _MAX_ITEMS = 100_000
 _MAX_INT = 2**63
@@ -159,7 +159,7 @@ def span(left: Any, right: Any) -> list[int]:
     first, last = to_int(left), to_int(right)
     if last - first >= _MAX_ITEMS:
         raise LanguageError("memory budget exceeded")
-    return list(range(first, last + 1))
+    return Ints(range(first, last + 1))
 
 
 def _text(value: Any) -> str:
@@ -177,9 +177,9 @@ def _matches(left: Any, right: Any) -> bool:
         return False
     if not isinstance(left, str):
         pattern = _text(right)
-        if not isinstance(left, bytes):
+        if not isinstance(left, Bytes):
             raise LanguageError(f"interface conversion: interface {{}} is {type_name(left)}, not []uint8")
-        return regex.search(pattern, of_bytes(left)) is not None
+        return regex.search(pattern, of_bytes(bytes(left))) is not None
     return regex.search(_text(right), left) is not None
 
 
@@ -205,6 +205,8 @@ def contained(needle: Any, items: Any) -> bool:
         return False
     if isinstance(items, list):
         return any(equal(item, needle) for item in items)
+    if isinstance(items, AnyMap):
+        return AnyMap.hashed(needle) in items
     if isinstance(items, dict):
         if needle is not None and not isinstance(needle, str):
             raise LanguageError(

@@ -9,7 +9,7 @@ from orchestra_engine.language import LanguageError
 from orchestra_engine.language.expr.lexer import Token, located, tokens
 from orchestra_engine.language.expr.signatures import BUILTINS
 from orchestra_engine.language.expr.tree import Node, needed
-from orchestra_engine.language.gotext import to_bytes
+from orchestra_engine.language.values import bytes_of
 
 UNARY = {"not": 50, "!": 50, "-": 90, "+": 90}
 BINARY = {
@@ -217,7 +217,7 @@ class _Parser:
         if token.kind == "Number":
             return Node("constant", token.at, self.number(self.next()))
         if token.kind == "Bytes":
-            return self.postfix(Node("constant", token.at, to_bytes(self.next().value)))
+            return self.postfix(Node("constant", token.at, bytes_of(self.next().value)))
         if token.kind == "String":
             return self.postfix(Node("constant", token.at, self.next().value))
         if self.sees("Bracket", "[", "{"):

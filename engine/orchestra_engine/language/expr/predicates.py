@@ -66,7 +66,7 @@ def _group(run: Evaluation, node: Node) -> Groups:
     for _, item, key in _each(run, node):
         if isinstance(key, list | dict):
             raise run.fault(f"hash of unhashable type: {type_name(key)}", node)
-        groups.setdefault(key, []).append(item)
+        groups.setdefault(Groups.hashed(key), []).append(item)
     return groups
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from orchestra_engine.language.expr.natures import ARRAY, FLOAT, INT, TIME, UNKNOWN, Nature
 from orchestra_engine.language.values import Signature, signatures
@@ -131,7 +132,8 @@ def _date(given: Sequence[Nature]) -> Nature:
     return TIME
 
 
-def _get(_given: Sequence[Nature]) -> Nature:
+def _get(given: Sequence[Nature]) -> Nature:
+    _count(given, 2)
     return UNKNOWN
 
 
@@ -211,6 +213,28 @@ NAMES = frozenset(BUILTINS) | frozenset(
         "reduce",
     ]
 )
+
+
+@lru_cache(maxsize=1024)
+def count_fault(name: str, count: int) -> str | None:
+    """What is wrong with calling a builtin with so many arguments, None if nothing is.
+
+    The compiler does not look at the arguments of a function that it does not know, so that calls inside of those have
+    to be looked at when they run.
+    """
+    unknown = [UNKNOWN] * count
+    signature = BUILTINS[name]
+    fault: str | None = None
+    for one in (signature,) if callable(signature) else signature:
+        try:
+            if callable(one):
+                one(unknown)
+            else:
+                call_nature(name, one, unknown)
+            return None
+        except Mismatch as mismatch:
+            fault = str(mismatch)
+    return fault
 
 
 def _methods(text: str) -> dict[str, Signature]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError
 from orchestra_engine.language.sprig.lists import empty
-from orchestra_engine.language.values import Strings, go_text, type_name
+from orchestra_engine.language.sprig.text import text_of
+from orchestra_engine.language.values import Strings, type_name
 
 _MAX_DEPTH = 500
 MUST = frozenset(("merge", "mergeOverwrite", "deepCopy"))
@@ -55,7 +56,7 @@ def _dig(*arguments: Any) -> Any:
 
 
 def _pairs(*items: Any) -> dict[str, Any]:
-    return {go_text(items[i]): items[i + 1] if i + 1 < len(items) else "" for i in range(0, len(items), 2)}
+    return {text_of(items[i]): items[i + 1] if i + 1 < len(items) else "" for i in range(0, len(items), 2)}
 
 
 def _keys(*dicts: dict[str, Any] | None) -> list[str]:

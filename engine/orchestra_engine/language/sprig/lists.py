@@ -39,7 +39,7 @@ def _items(value: Any, refusal: str) -> list[Any]:
 
 def empty(value: Any) -> bool:
     """Whether a value is nothing: nil, false, 0, "", an empty list or map."""
-    if isinstance(value, str | list | dict | bytes):
+    if isinstance(value, str | list | dict):
         return not value
     return value is None or value is False or (isinstance(value, int | float) and value == 0)
 
@@ -124,14 +124,14 @@ FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "has": ("any any > bool", _has),
     "initial": ("any > any[]", _initial),
     "last": ("any > any", _last),
-    "list": ("any... > any[]", lambda *v: list(v) or NilSlice()),
+    "list": ("any... > any[]", lambda *v: list(v)),
     "prepend": ("any any > any[]", lambda v, x: [x, *_items(v, "Cannot prepend on type {}")]),
     "push": ("any any > any[]", lambda v, x: [*_items(v, "Cannot push on type {}"), x]),
     "rest": ("any > any[]", _rest),
     "reverse": ("any > any[]", lambda v: _items(v, "Cannot find reverse on type {}")[::-1]),
     "slice": ("any any... > any", _slice),
     "ternary": ("any any bool > any", lambda yes, no, condition: yes if condition else no),
-    "tuple": ("any... > any[]", lambda *v: list(v) or NilSlice()),
+    "tuple": ("any... > any[]", lambda *v: list(v)),
     "uniq": ("any > any[]", _uniq),
     "without": ("any any... > any[]", _without),
     "deepEqual": ("any any > bool", deeply_equal),

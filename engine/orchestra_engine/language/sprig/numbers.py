@@ -11,8 +11,8 @@ from typing import Any
 from orchestra_engine.language import LanguageError
 from orchestra_engine.language.expr.operators import truncated
 from orchestra_engine.language.gotext import go_float, go_int
-from orchestra_engine.language.gotime import Month, Weekday
-from orchestra_engine.language.values import Int64, go_text, is_number, wrapped
+from orchestra_engine.language.gotime import Duration, Month, Weekday
+from orchestra_engine.language.values import Int64, Ints, go_text, is_number, wrapped
 
 _MAX_ITEMS = 100_000
 _DECIMALS = Context(prec=1400, rounding=ROUND_HALF_UP, Emin=-9999, Emax=9999, traps=[])
@@ -39,7 +39,7 @@ def int64(value: Any) -> int:
         return int(value)
     if is_number(value):
         return truncated(value)
-    if isinstance(value, Month | Weekday):
+    if isinstance(value, Duration | Month | Weekday):
         return int(value)
     if not isinstance(value, str):
         return 0
@@ -52,7 +52,7 @@ def float64(value: Any) -> float:
     """sprig's toFloat64: what is no number is 0."""
     if isinstance(value, str):
         return go_float(value) or 0.0
-    return float(value) if is_number(value) or isinstance(value, bool | Month | Weekday) else 0.0
+    return float(value) if is_number(value) or isinstance(value, bool | Duration | Month | Weekday) else 0.0
 
 
 def _long(value: int) -> Int64:
@@ -88,7 +88,7 @@ def until(start: int, stop: int, step: int) -> list[int]:
     numbers = range(start, stop, step)
     if len(numbers) > _MAX_ITEMS:
         raise LanguageError("memory budget exceeded")
-    return list(numbers)
+    return Ints(numbers)
 
 
 def _seq(*bounds: int) -> str:

@@ -21,7 +21,7 @@ from orchestra_engine.language.gotext import (
     size,
 )
 from orchestra_engine.language.sprig.cases import pascal, separated
-from orchestra_engine.language.values import StringMap, Strings, go_text
+from orchestra_engine.language.values import Bytes, StringMap, Strings, go_text
 
 _MAX = 4 * 2**20
 
@@ -34,6 +34,8 @@ def room(length: int) -> None:
 
 def text_of(value: Any) -> str:
     """sprig's toString."""
+    if isinstance(value, Bytes):
+        return of_bytes(bytes(value))
     return go_text(value)
 
 
