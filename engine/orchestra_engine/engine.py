@@ -230,7 +230,10 @@ class Engine:
             run = Run(record=record)
             self._runs[name] = run
             adopted.append(name)
-            run.waiting += self.nodes.bring(record, operate.pods(record.workflow, run.status, **self._known()))
+            pods = operate.known_pods(record.workflow, run.status, **self._known())
+            described = {pod.node_id for pod in pods}
+            run.waiting += self.nodes.bring(record, pods)
+            run.waiting += self.nodes.watch(record, [one for one in operate.live(run.status) if one not in described])
             run.waiting += self.nodes.kill(record, operate.kills(run.status))
             self._save(run, sync=False)
         return adopted
@@ -312,7 +315,7 @@ class Engine:
         seen, run.waiting, run.dirty = run.waiting, [], False
         workflow = run.record.workflow
         others = [other.stance for other in self._runs.values() if other is not run]
-        decision = operate.operate(
+        decision, error = operate.guarded(
             workflow,
             run.status,
             time.time(),
@@ -321,6 +324,8 @@ class Engine:
             max_nodes=self.config.max_nodes,
             **self._known(),
         )
+        if error is not None:
+            log.error("%s is given up", run.name, exc_info=error)
         changed = bool(decision.changed) or decision.status != workflow["status"]
         self.cluster.write_entries(decision.configmap_writes)
         workflow["status"] = decision.status

@@ -62,6 +62,23 @@ class Nodes:
             self._start_queued()
         return seen
 
+    def watch(self, record: Record, node_ids: Iterable[str]) -> list[PodStatus]:
+        """Watch nodes that were started before by someone; those that were not never will be. What is known already.
+
+        Raises LostClaim if another engine has the root.
+        """
+        seen: list[PodStatus] = []
+        with self.store.fenced():
+            for node_id in node_ids:
+                folder = self.store.node_dir(record.workflow["metadata"]["name"], node_id)
+                known = self._known(folder, node_id)
+                if known is None and folder not in self._busy:
+                    message = "the node had not been started when its engine was ended, and cannot be any more"
+                    known = self._never(folder, PodStatus(node_id=node_id, phase="Error", message=message))
+                if known is not None:
+                    seen.append(known)
+        return seen
+
     def _known(self, folder: Path, node_id: str) -> PodStatus | None:
         """What is to be told of a node that has been started before; None if it has not."""
         if not (folder / "started").exists():

@@ -84,6 +84,11 @@ def kills(status: Mapping[str, Any]) -> list[Kill]:
     ]
 
 
+def live(status: Mapping[str, Any]) -> list[str]:
+    """The ids of the nodes whose pods were given to be started and have not ended."""
+    return list((status.get("orchestra") or {}).get("live") or ())
+
+
 def _board(workflow: Mapping[str, Any], status: Mapping[str, Any], now: float) -> Board:
     return Board((workflow.get("metadata") or {}).get("name", ""), status, now)
 

@@ -61,7 +61,7 @@ def operate(
     if op is not None:
         _look(op, observations)
         _show_locks(op)
-    return _decision(board, status)
+    return decided(board, status)
 
 
 def _show_locks(op: Operation) -> None:
@@ -157,8 +157,9 @@ def _whole(op: Operation) -> bool:
     changed = private.get("said") != said
     op.stopping = bool(op.shutdown) and not private.get("said", [""])[0]
     private["said"] = said
+    asked = private.pop("again", False)
     waited = any(op.now >= moment for moment in private.get("backoff", {}).values())
-    return bool(changed or waited or private.get("held_back", True) or private.pop("again", False))
+    return bool(changed or asked or waited or private.get("held_back", True))
 
 
 def _workflow_locked(op: Operation) -> bool:
@@ -181,7 +182,8 @@ def _workflow_locked(op: Operation) -> bool:
     return False
 
 
-def _decision(board: Board, before: Mapping[str, Any]) -> Decision:
+def decided(board: Board, before: Mapping[str, Any]) -> Decision:
+    """What a call comes to: the status of the board beside the one before."""
     for name in [k for k, v in board.private.items() if v in ({}, [])]:
         del board.private[name]
     board.refresh_progress()
