@@ -16,7 +16,7 @@ import typer
 
 from orchestra import arguments, desk, doctor, lint, schema, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, guarded
-from orchestra.options import AsJson, Server, Wait, connected, pairs
+from orchestra.options import AsJson, Server, Wait, connected, pairs, tell_version
 from orchestra.workflow.commands import app as workflow_app
 
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ app = typer.Typer(
 
 ModuleName = Annotated[str, typer.Argument(metavar="MODULE", help="Name or number of a module.")]
 Execution = Annotated[int, typer.Argument(metavar="ID", help="Number of an execution.", min=1)]
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions and exit.", callback=tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What holds for all commands."""
 
 
 # --- modules -------------------------------------------------------------------------------------------------------

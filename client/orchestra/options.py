@@ -38,3 +38,17 @@ def pairs(given: Sequence[str] | None, option: str = "-p") -> dict[str, str]:
             desk.fail(f"{option} {text}: it has to be NAME=VALUE.")
         found[name] = value
     return found
+
+
+def tell_version(asked: bool) -> None:
+    """Print the versions of what is installed and end the command, if that is asked for."""
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    for package in ("orchestra", "orchestra-engine"):
+        try:
+            print(package, version(package))
+        except PackageNotFoundError:
+            print(package, "is not installed")
+    raise typer.Exit

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_a_schema_is_shown_with_kinds_units_bounds_and_what_it_promises(stub: St
     assert ["text", "file"] in lines
     assert ["sum", "parameter", "nT", "yes"] in lines
     assert ["log", "file"] in lines
+
+
+def test_the_versions_are_told_without_a_server() -> None:
+    result = orchestra("--version", server="http://127.0.0.1:9")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        [name, version(name)] for name in ("orchestra", "orchestra-engine")
+    ]
 
 
 def test_no_server_is_exit_code_3() -> None:
