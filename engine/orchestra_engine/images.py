@@ -6,6 +6,7 @@ the machine's own shell and programs; everything else comes from the caller's ta
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import json
@@ -99,6 +100,19 @@ def find_python(minor: str) -> tuple[str, str] | None:
             if known and known[0] == minor:
                 return os.path.realpath(known[1]), known[2]
     return None
+
+
+@contextlib.contextmanager
+def looked_at(table: ImageTable) -> Iterator[ImageTable]:
+    """The table where nothing is run: what it has to make in order to resolve a name goes afterwards."""
+    import tempfile  # it loads much, and what starts nodes has no use for it
+
+    with tempfile.TemporaryDirectory() as links:
+        before, table.links = table.links, Path(links)
+        try:
+            yield table
+        finally:
+            table.links = before
 
 
 class ImageTable:

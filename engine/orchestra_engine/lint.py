@@ -7,14 +7,12 @@ Secrets of any of the files count as being there for all of them.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from orchestra_engine import parts, validate
-from orchestra_engine.images import ImageTable, UnknownImage
+from orchestra_engine.images import ImageTable, UnknownImage, looked_at
 from orchestra_engine.manifest import ManifestError, Marks, load_marked, text_of
 from orchestra_engine.validate import types
 from orchestra_engine.validate.support import GRANT
@@ -120,11 +118,7 @@ def lint(
         lines = text_of(content).splitlines()
         for value, marks in found:
             _add(files, Document(name, value, marks, lines))
-    with tempfile.TemporaryDirectory() as links:
-        table = images
-        if table is None:
-            table = ImageTable()
-            table.links = Path(links)
+    with looked_at(images or ImageTable()) as table:
         for document in files.documents:
             findings.update(_document(document, files, table))
             if named:

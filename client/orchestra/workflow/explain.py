@@ -24,6 +24,7 @@ def explain(
 ) -> None:
     """Print what a manifest will do. Raises DeskError, OSError."""
     from orchestra_engine.cluster import Cluster
+    from orchestra_engine.images import looked_at
     from orchestra_engine.sandbox import choose, plain
 
     from orchestra.workflow.images import FolderImages, read_all
@@ -43,9 +44,7 @@ def explain(
         kind = choose(sandbox, near if os.access(near, os.W_OK) else Path(tempfile.gettempdir()))
     except RuntimeError as error:
         raise DeskError(str(error)) from None
-    with tempfile.TemporaryDirectory() as links:
-        table = FolderImages(place, read_all(images))
-        table.links = Path(links)
+    with looked_at(FolderImages(place, read_all(images))) as table:
         for line in Explanation(workflow, templates, images=table, sandbox=kind).lines():
             print(screen.shown(line))
     spec = workflow.get("spec") or {}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from orchestra import desk
 from orchestra.desk import DeskError
@@ -72,6 +70,7 @@ def _check(
     """Say all that is wrong before anything is written. Raises manifest.BadManifest."""
     from orchestra_engine import admission, validate
     from orchestra_engine.cluster import Cluster
+    from orchestra_engine.images import looked_at
 
     def beside(kind: str) -> dict[str, Json]:
         return {manifest.object_name(one): one for one in objects if one.get("kind") == kind}
@@ -89,9 +88,7 @@ def _check(
         return
     lacking: list[admission.Fault] = []
     if not any(fault.by == "api-server" for fault in refused):
-        with tempfile.TemporaryDirectory() as links:
-            table = images.FolderImages(folder.path.absolute(), entries)
-            table.links = Path(links)
+        with looked_at(images.FolderImages(folder.path.absolute(), entries)) as table:
             lacking = admission.lacking(workflow, templates, images=table, sandbox=sandbox)
     raise manifest.BadManifest(read.lines([*refused, *lacking]))
 
