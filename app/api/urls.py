@@ -33,6 +33,7 @@ urlpatterns = [
     _route("executions", executions.Executions, "executions"),
     _route(EXECUTION, executions.OneExecution, "execution"),
     _route(f"{EXECUTION}/cancel", executions.Cancel, "cancel"),
+    _route(f"{EXECUTION}/resume", executions.Resume, "resume"),
     _route(f"{EXECUTION}/retry", executions.Retry, "retry"),
     _route(f"{EXECUTION}/resubmit", executions.Resubmit, "resubmit"),
     _route(f"{EXECUTION}/log", executions.Log, "log"),

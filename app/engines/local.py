@@ -132,6 +132,18 @@ class LocalEngine(LocalReader):
         except self._local.LostClaim as error:
             raise LostClaim(str(error)) from error
 
+    def resume(self, *, name: str, node_id: str, parameters: Mapping[str, str]) -> None:
+        """Let a waiting node go on, or with "" a Workflow that is suspended; what does not wait is ignored."""
+        try:
+            if node_id:
+                self._engine.resume(name, node_id, parameters)
+            elif ((self._engine.get(name) or {}).get("spec") or {}).get("suspend"):
+                self._engine.resume(name)
+        except (self._local.NotFound, ValueError):
+            return
+        except self._local.LostClaim as error:
+            raise LostClaim(str(error)) from error
+
     def get(self, *, name: str) -> Observation:
         """The Workflow as it is now; `status` is None if its folder is gone."""
         there = Path(settings.WORKFLOWS_DIR, name, "workflow.json").exists()

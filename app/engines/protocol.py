@@ -83,6 +83,12 @@ class Engine(Reader, Protocol):
     def cancel(self, *, name: str, terminate: bool) -> None:
         """Ask for Argo's Stop (exit handlers run) or Terminate; unknown or finished names are ignored."""
 
+    def resume(self, *, name: str, node_id: str, parameters: Mapping[str, str]) -> None:
+        """Let a waiting node go on with these outputs; "" lets a Workflow begin that is suspended as a whole.
+
+        What does not wait (any more), unknown and finished names are ignored.
+        """
+
     def get(self, *, name: str) -> Observation:
         """The Workflow as it is now; `status` is None if there is none of that name."""
 

@@ -78,7 +78,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
     )
     date_hierarchy = "created_at"
     ordering = ("-id",)
-    actions = ("cancel", "retry")
+    actions = ("cancel", "resume", "retry")
     inlines = (AttemptInline, ArtifactInline)
     fields = (
         ("kind", "state", "attempt", "cancel_request"),
@@ -146,12 +146,21 @@ class ExecutionAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/executions/execution/log.html", context)
 
     def offers(self, name: str, obj: Execution) -> bool:
-        """Cancelling while it lives, and a retry where that is allowed."""
-        return not obj.final if name == "cancel" else obj.state in sources(State.QUEUED)
+        """Cancelling while it lives, resuming while something waits, and a retry where that is allowed."""
+        match name:
+            case "cancel":
+                return not obj.final
+            case "resume":
+                return bool(services.waiting(obj))
+        return obj.state in sources(State.QUEUED)
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
         self._each(request, executions, services.cancel, "asked to stop")
+
+    @admin.action(description="Resume what waits for somebody", permissions=["operate"])
+    def resume(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:
+        self._each(request, executions, services.resume, "goes on")
 
     @admin.action(description="Retry (a new attempt)", permissions=["operate"])
     def retry(self, request: HttpRequest, executions: QuerySet[Execution]) -> None:

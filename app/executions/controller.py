@@ -19,7 +19,7 @@ from django.db import connection
 from app.artifacts import repository
 from app.engines import services as engines
 from app.engines.protocol import Engine, LostClaim, Observation, Refused
-from app.executions import collection, manifests, pruning
+from app.executions import collection, manifests, pruning, resumptions
 from app.executions.endings import GONE, RETRY, Endings
 from app.executions.housekeeping import Housekeeper
 from app.executions.leases import Holder
@@ -165,6 +165,8 @@ class Controller:
             self._look = False
             self._pass_on_cancels()
             self._submit_ready()
+            if self._held:
+                resumptions.pass_on(engine=self.engine, queue=self.queue, claim=self.claim)
         if now >= self._tick_at:
             self._tick_at = now + TICK
             self._tick(now)

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, When
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.db.models.functions import Now
 
 from app.executions.states import FINAL, HELD, CancelRequest, State
@@ -189,6 +189,40 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return self.workflow_name
+
+
+class ResumptionQuerySet(models.QuerySet["Resumption"]):
+    """The queries on resumptions."""
+
+    def to_pass_on(self, *, queue: str, claim: int) -> ResumptionQuerySet:
+        """What the engine has not been told, of attempts that are held under a claim, in the order of asking."""
+        held = self.filter(execution__queue=queue, execution__state__in=HELD, execution__claim=claim)
+        return held.filter(passed_on_at=None, attempt=F("execution__attempt")).order_by("id")
+
+
+class Resumption(models.Model):
+    """Somebody let a waiting node of an attempt go on."""
+
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="resumptions")
+    attempt = models.PositiveIntegerField()
+    node_id = models.CharField(max_length=255, blank=True, help_text="empty: the Workflow, which began suspended")
+    parameters: models.JSONField[Any, Any] = models.JSONField(default=dict, help_text="supplied outputs, as text")
+    created_at = models.DateTimeField(auto_now_add=True)
+    passed_on_at = models.DateTimeField(null=True, help_text="to the engine")
+
+    objects = ResumptionQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["execution", "attempt", "node_id"], name="resumption_node"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["execution"], condition=Q(passed_on_at=None), name="resumption_to_pass_on"),
+        ]
+
+    def __str__(self) -> str:
+        return f"resumption of {self.node_id or 'the Workflow'}"
 
 
 class Role(models.TextChoices):

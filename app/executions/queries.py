@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from app.artifacts import repository
 from app.engines import services as engines
 from app.executions.models import Attempt, Execution, ExecutionArtifact, Kind
+from app.executions.states import HELD
 from app.modules.models import Build
 
 MAIN_TEMPLATES = {Kind.PREDICTION: "predict"}  # whose log is the execution's log; all pods' of other kinds
@@ -34,6 +35,25 @@ def nodes_of(status: dict[str, Any]) -> list[dict[str, Any]]:
     """The steps in an Argo status, in the order in which they started."""
     steps = [_node(key, node) for key, node in (status.get("nodes") or {}).items()]
     return sorted(steps, key=lambda one: (one["started_at"] or "9999", one["name"].count("."), one["name"]))
+
+
+def waiting(execution: Execution) -> list[dict[str, Any]]:
+    """The nodes of an execution that go on only if somebody resumes them, as in its status.
+
+    A Workflow that began suspended and has no nodes yet is one with the id "".
+    """
+    attempt = None if execution.state not in HELD else current_attempt(execution)
+    if attempt is None:
+        return []
+    resumed = set(execution.resumptions.filter(attempt=attempt.number).values_list("node_id", flat=True))
+    found = [
+        {"name": key, "displayName": key, **node, "id": key}
+        for key, node in (attempt.status.get("nodes") or {}).items()
+        if node.get("type") == "Suspend" and node.get("phase") in {"Pending", "Running"}
+    ]
+    if not found and (attempt.workflow.get("spec") or {}).get("suspend") and not attempt.status.get("nodes"):
+        found = [{"id": "", "name": attempt.workflow_name, "displayName": attempt.workflow_name}]
+    return [one for one in found if one["id"] not in resumed]
 
 
 def _node(key: str, node: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.executions.downloads import open_artifact, zip_outputs
 from app.executions.errors import KeyConflict, NotAllowed, StillInUse
 from app.executions.observations import observe
-from app.executions.queries import builds, failure, log, nodes, outputs, results
+from app.executions.queries import builds, failure, log, nodes, outputs, results, waiting
 from app.executions.requests import (
     Requested,
     cancel,
@@ -17,6 +17,7 @@ from app.executions.requests import (
     resubmit,
     retry,
 )
+from app.executions.resumptions import resume
 from app.executions.schema_requests import remove_schema, request_schema, send
 from app.executions.wakeup import wake
 
@@ -42,8 +43,10 @@ __all__ = [
     "request_schema",
     "resubmit",
     "results",
+    "resume",
     "retry",
     "send",
+    "waiting",
     "wake",
     "zip_outputs",
 ]

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from app.engines import manifests
 from app.engines.protocol import Fault
-from app.schemas import declarations, dependants, references, runs
+from app.schemas import declarations, dependants, references, runs, values
 from app.schemas.faults import BadArguments, BadFile, BadSchema, InUse, NotChangeable
 from app.schemas.models import Origin, Schema, SchemaKind, SchemaVersion
 from app.schemas.refusals import SENT_PREFIX, own_name, refusals
@@ -29,6 +29,7 @@ FOLDER: Path = settings.BASE_DIR / "schemas"  # the manifests that ship with Orc
 _TRIES = 5
 
 arguments = runs.arguments
+parameter_text = values.parameter_text
 has_content = declarations.has_content
 is_orchestras_own = runs.is_orchestras_own
 run = runs.run

@@ -60,6 +60,13 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def parameter_text(value: Any) -> str:
+    """The text of a parameter that somebody gives; raises ValueError for what no command line can carry."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    return _storable(as_text(value))
+
+
 def check(inputs: Mapping[str, Any], given: Mapping[str, Any], *, files: frozenset[str]) -> dict[str, Any]:
     """The arguments to run with: every parameter as text, with defaults; `files` names inputs that are artifacts.
 
@@ -88,9 +95,7 @@ def check(inputs: Mapping[str, Any], given: Mapping[str, Any], *, files: frozens
 def _parameter(value: Any, declared: Mapping[str, Any]) -> str:
     """The text of a parameter: what people wrote stays as it is, once it has been checked."""
     type_ = declared["type"]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number")
-    text = _storable(as_text(value))
+    text = parameter_text(value)
     checked = convert(text, type_) if isinstance(value, str) else value
     if wrong := json_schemas.first_fault(declared, checked):
         raise ValueError(_sentence(wrong, declared))

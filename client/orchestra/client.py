@@ -157,6 +157,12 @@ class Client:
         """Ask for its end: the first time as Argo's Stop, the second as Terminate."""
         return self._json("POST", f"{API}/executions/{execution}/cancel")
 
+    def resume(self, execution: int, *, node: str | None = None, parameters: Mapping[str, Any] | None = None) -> Json:
+        """Let go on what waits for somebody, or one waiting node (its id, name or display name) with its outputs."""
+        body = {"node": node, "parameters": parameters}
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._json("POST", f"{API}/executions/{execution}/resume", json=given)
+
     def retry(self, execution: int) -> Json:
         """Start a new attempt of an execution that failed, was cancelled or got lost."""
         return self._json("POST", f"{API}/executions/{execution}/retry")

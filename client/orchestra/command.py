@@ -262,6 +262,33 @@ def kill(execution: Execution, wait: Wait = True, server: Server = None, as_json
 
 
 @app.command()
+def resume(
+    execution: Execution,
+    node: Annotated[str | None, typer.Option(help="Only this waiting node.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A value that it waits for.")
+    ] = None,
+    wait: Wait = False,
+    server: Server = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let go on what waits for somebody (a template that suspends)."""
+    with connected(server) as client:
+        from orchestra import waiting
+
+        now = client.resume(execution, node=node, parameters=pairs(parameter))
+        if wait:
+            now = waiting.until_end(client, now, what=f"Execution {execution}", ask=True)
+        if as_json:
+            screen.print_json(now)
+        elif wait:
+            waiting.show_result(client, now)
+        else:
+            print(f"Execution {execution} goes on.")
+    raise typer.Exit(OK if not wait or now["state"] == "SUCCEEDED" else UNSUCCESSFUL)
+
+
+@app.command()
 def retry(execution: Execution, wait: Wait = False, server: Server = None, as_json: AsJson = False) -> None:
     """Start a new attempt of an execution that failed, was cancelled or got lost."""
     with connected(server) as client:

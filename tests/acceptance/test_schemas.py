@@ -27,6 +27,28 @@ spec:
       script: {image: busybox, command: [sh], source: "echo bye"}
 """
 
+ASKS = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: asks-}
+spec:
+  entrypoint: main
+  suspend: true
+  templates:
+    - name: main
+      steps:
+        - - {name: approve, template: approve}
+        - - name: say
+            template: say
+            arguments: {parameters: [{name: verdict, value: "{{steps.approve.outputs.parameters.verdict}}"}]}
+    - name: approve
+      suspend: {}
+      outputs: {parameters: [{name: verdict, valueFrom: {supplied: {}}}]}
+    - name: say
+      inputs: {parameters: [{name: verdict}]}
+      container: {image: busybox, command: [echo, "said {{inputs.parameters.verdict}}"]}
+"""
+
 
 @pytest.mark.main_job
 def test_a_schema_is_added_run_and_its_outputs_fetched(orchestra: Orchestra) -> None:
@@ -59,6 +81,18 @@ def test_a_run_is_cancelled_with_its_exit_handler_and_retried(orchestra: Orchest
     until(lambda: b"started" in orchestra.text_of(execution), what="the second attempt's log")
     orchestra.client.cancel(execution)
     assert orchestra.ended(execution)["state"] == "CANCELLED"
+
+
+def test_what_waits_for_somebody_is_resumed_with_a_value(orchestra: Orchestra) -> None:
+    execution = orchestra.client.send_manifest(ASKS)["id"]
+    until(lambda: orchestra.client.execution(execution)["state"] == "SUBMITTED", what="the suspended workflow")
+    assert orchestra.command("resume", execution).returncode == 0
+    until(lambda: orchestra.client.execution(execution)["nodes"], what="the node that waits")
+    missing = orchestra.command("resume", execution, "--node", "approve")
+    assert (missing.returncode, "parameters.verdict: approve waits for this value" in missing.stderr) == (2, True)
+    went = orchestra.command("resume", execution, "--node", "approve", "-p", "verdict=yes", "--wait")
+    assert went.returncode == 0, went.stderr
+    assert orchestra.text_of(execution) == b"said yes\n"
 
 
 def test_the_commands_add_run_and_remove(orchestra: Orchestra, tmp_path: Path) -> None:

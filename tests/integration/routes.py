@@ -33,6 +33,7 @@ METHODS = {
     "/api/v1/executions": ("GET", "POST"),
     "/api/v1/executions/{}": ("GET",),
     "/api/v1/executions/{}/cancel": ("POST",),
+    "/api/v1/executions/{}/resume": ("POST",),
     "/api/v1/executions/{}/retry": ("POST",),
     "/api/v1/executions/{}/resubmit": ("POST",),
     "/api/v1/executions/{}/log": ("GET",),

@@ -30,6 +30,7 @@ SENT_BODY = bodies.schema(
     arguments={"type": "object"},
     priority={"type": "integer"},
 )
+RESUME_BODY = bodies.schema(node={"type": "string", "minLength": 1}, parameters={"type": "object"})
 
 
 class Executions(View):
@@ -78,6 +79,15 @@ class Retry(View):
 
     def post(self, request: Request, number: str) -> Response:
         return _fresh(services.retry(lookups.execution(number)))
+
+
+class Resume(View):
+    """Let go on what waits for somebody, perhaps with values that it takes."""
+
+    def post(self, request: Request, number: str) -> Response:
+        body = bodies.checked(request.data or {}, RESUME_BODY)
+        asked = services.resume(lookups.execution(number), node=body.get("node"), parameters=body.get("parameters", {}))
+        return _fresh(asked)
 
 
 class Resubmit(View):

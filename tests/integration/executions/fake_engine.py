@@ -25,6 +25,7 @@ class World:
         self.grants: dict[str, Mapping[str, Grant]] = {}
         self.templates: dict[str, Mapping[str, dict[str, Any]]] = {}
         self.cancelled: list[tuple[str, bool]] = []
+        self.resumed: list[tuple[str, str, dict[str, str]]] = []
         self.changed: set[str] = set()
         self.refuse: list[Fault] = []
         self.claim = 0
@@ -123,6 +124,10 @@ class FakeEngine(LocalReader):
     def cancel(self, *, name: str, terminate: bool) -> None:
         self._check()
         self.world.cancelled.append((name, terminate))
+
+    def resume(self, *, name: str, node_id: str, parameters: Mapping[str, str]) -> None:
+        self._check()
+        self.world.resumed.append((name, node_id, dict(parameters)))
 
     def get(self, *, name: str) -> Observation:
         there = self.world.workflows.get(name)
