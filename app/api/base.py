@@ -28,7 +28,11 @@ class AlwaysJson(BaseContentNegotiation):
         for parser in parsers:
             if (request.content_type or "").split(";")[0].strip().lower() == parser.media_type:
                 return parser
-        raise UnsupportedMediaType(str(request.content_type)[:80])
+        wanted = " or ".join(parser.media_type for parser in parsers)
+        raise UnsupportedMediaType(
+            str(request.content_type)[:80],
+            detail=f"The body's Content-Type is {str(request.content_type)[:80]!r}; it has to be {wanted}.",
+        )
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
         return renderers[0], renderers[0].media_type
