@@ -25,6 +25,9 @@ class Container:
     working_dir: str | None = None
     source: str | None = None  # a script template's text; its path is the last argument
     dependencies: list[str] = field(default_factory=list)  # containerSet only
+    attempts: int = 1  # containerSet only: how often its program is started at most, until it succeeds
+    retry_seconds: float = 0.0  # containerSet only: between two of them
+    retry_fault: str = ""  # containerSet only: why it cannot be started at all
     memory_bytes: int | None = None  # from resources.limits.memory
     cpu: float | None = None  # cores, from resources.limits.cpu (a rate, never an rlimit)
     pull_policy: str | None = None

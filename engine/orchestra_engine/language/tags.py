@@ -6,7 +6,6 @@ is only seen by the next replacement (Argo replaces a template twice: first glob
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -110,13 +109,13 @@ class _Replacement:
         escaped = tag[1:].replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
         kept = "{{=" + escaped + "}}"
         try:
-            source = json.loads(f'"{escaped}"')
-            absent = expressions.absent(source, self.env)
-            broken = False
-        except ValueError as error:
-            source, absent, broken = escaped, [], True
-            if not isinstance(error, LanguageError):
-                raise LanguageError(f"failed to unmarshall JSON expression: {error}") from None
+            source = gojson.loads(f'"{escaped}"')
+        except LanguageError as error:
+            raise LanguageError(f"failed to unmarshall JSON expression: {error}") from None
+        try:
+            absent, broken = expressions.absent(source, self.env), False
+        except LanguageError:
+            absent, broken = [], True
         for name in absent:
             if self.strict is not None and self.strict(name):
                 raise MissingVariable(f"failed to evaluate expression: {name} is missing")

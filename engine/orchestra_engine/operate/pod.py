@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from orchestra_engine.language import LanguageError, durations
+from orchestra_engine.language import LanguageError, durations, gojson, tags
+from orchestra_engine.language.gotext import go_int
 from orchestra_engine.operate import outputs
 from orchestra_engine.operate.context import STEP_DEADLINE
 from orchestra_engine.operate.templates import IdentityCache
@@ -27,6 +28,7 @@ LIMITS = {
 }
 GRANT = "orchestra/grant"
 _GRACE_SECONDS = 10.0
+_MOST_IN_A_POD = 128 * 1024  # bytes of a template; Argo hands a longer one over in another way
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,6 +138,7 @@ def _shape(op: Operation, work: Work) -> _Shape:
     found: _Shape | None = op.shapes.get((template,)) if work.fixed else None
     if found is not None:
         return found
+    _read_again(op, work)
     # As written, before any tag is replaced: a value that comes in must not be able to make itself a grant.
     annotations: dict[str, str] = (work.raw.get("metadata") or _EMPTY).get("annotations") or _EMPTY
     found = _Shape(
@@ -148,6 +151,20 @@ def _shape(op: Operation, work: Work) -> _Shape:
         until=_until(op, template),
     )
     return op.shapes.put((template,), found) if work.fixed else found
+
+
+def _read_again(op: Operation, work: Work) -> None:
+    """Expressions that are still there are read once more, as Argo does, from a template that is a text in a pod.
+
+    Argo leaves alone what it cannot evaluate then, but for expressions that this second writing has spoilt: with a
+    comparison or a double quote in them. Raises LanguageError for those, with its message.
+    """
+    text = gojson.dumps(work.template)
+    if "{{=" not in text or len(text) > _MOST_IN_A_POD:
+        return
+    given = {f"inputs.parameters.{p['name']}": p.get("value") for p in work.inputs.get("parameters") or ()}
+    known = {name: value for name, value in given.items() if isinstance(value, str)}
+    tags.replace(gojson.dumps(text), {**op.params, **known})
 
 
 def _outputs(raw: dict[str, Any], template: Mapping[str, Any]) -> _Outputs:
@@ -189,10 +206,31 @@ def _pod(op: Operation, work: Work, node: Mapping[str, Any], shape: _Shape) -> P
 def containers(op: Operation, template: Mapping[str, Any]) -> list[Container]:
     """The programs of a container, script or containerSet template."""
     if template.get("containerSet") is not None:
-        return [_container(op, c, c["name"]) for c in template["containerSet"]["containers"]]
+        made = [_container(op, c, c["name"]) for c in template["containerSet"]["containers"]]
+        attempts = _attempts(template["containerSet"].get("retryStrategy") or {})
+        return [replace(container, **attempts) for container in made]
     if template.get("script") is not None:
         return [_container(op, template["script"], "main", source=template["script"].get("source") or "")]
     return [_container(op, template["container"], "main")]
+
+
+def _attempts(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """How often each program of a set is started at most, and when again.
+
+    Argo takes `retries` for the number of all attempts; what is no number is none, and then no program runs.
+    """
+    if strategy.get("retries") is None:
+        return {}
+    found: dict[str, Any] = {"attempts": max(go_int(str(strategy["retries"])) or 0, 0)}
+    if not strategy.get("duration"):
+        return found
+    try:
+        found["retry_seconds"] = durations.go(strategy["duration"])
+        if found["retry_seconds"] < 0:
+            raise LanguageError(f"duration has to be positive, current duration: {strategy['duration']} ")
+    except LanguageError as error:
+        found["retry_fault"] = f"failed to get retry strategy: {error}"
+    return found
 
 
 def _container(op: Operation, container: Mapping[str, Any], name: str, source: str | None = None) -> Container:

@@ -38,6 +38,8 @@ class Tree:
     started_at: float | None = None
     finished_at: float | None = None
     status: int | None = None  # of its first process, from waitpid
+    attempt: int = 0
+    again_at: float | None = None  # on the monotonic clock, between two attempts
 
     def as_status(self) -> ContainerStatus:
         """What the core is told of it."""
@@ -75,6 +77,7 @@ class Supervisor:
             self._kill_if_wanted()
             self._watch_limits()
             self._finish_ended()
+            self._start_again()
             self._start_ready()
 
     def _start_ready(self) -> None:
@@ -92,6 +95,13 @@ class Supervisor:
                     tree.log.touch()
                 elif self.kill_wanted() is not None:
                     tree.phase = "Failed"
+                elif tree.container.retry_fault:
+                    tree.phase, tree.code, tree.message = "Failed", 64, tree.container.retry_fault
+                    tree.log.touch()
+                elif not tree.container.attempts:
+                    tree.phase, tree.code = "Succeeded", 0  # Argo never starts it, and sees no error
+                    tree.started_at = tree.finished_at = time.time()
+                    tree.log.touch()
                 else:
                     self._start(tree)
                 if tree.phase != "Running":
@@ -105,7 +115,8 @@ class Supervisor:
         if tree.capture:
             tree.stdout, out = os.pipe()
             os.set_blocking(tree.stdout, False)
-        tree.started_at, tree.phase = time.time(), "Running"
+        tree.started_at, tree.phase = tree.started_at or time.time(), "Running"
+        tree.attempt, tree.again_at, tree.status, tree.said = tree.attempt + 1, None, None, b""
         try:
             running = self.launch(tree, stdin, out, log)
         except OSError as error:
@@ -132,6 +143,9 @@ class Supervisor:
                     if fd >= 0:
                         poll.register(fd, select.POLLIN)
         timeout = limits.WATCH_SECONDS if watch else None
+        for again_at in [tree.again_at for tree in self.trees if tree.again_at is not None]:
+            left = max(0.0, again_at - time.monotonic())
+            timeout = left if timeout is None else min(timeout, left)
         if self.kill_at is not None:
             left = max(0.0, self.kill_at - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)
@@ -182,6 +196,9 @@ class Supervisor:
         grace = self.kill_wanted()
         if grace is None:
             return
+        for tree in self.trees:
+            if tree.again_at is not None:
+                tree.phase, tree.again_at = "Failed", None
         if self.kill_at is None:
             self.kill_at = time.monotonic() + grace
             for tree in self._running():
@@ -191,7 +208,8 @@ class Supervisor:
                 self._kill(tree)
 
     def _running(self) -> list[Tree]:
-        return [tree for tree in self.trees if tree.phase == "Running" and tree.status is None]
+        waiting = (tree for tree in self.trees if tree.phase == "Running" and tree.again_at is None)
+        return [tree for tree in waiting if tree.status is None]
 
     def _terminate(self, tree: Tree) -> None:
         if tree.control >= 0:
@@ -229,7 +247,7 @@ class Supervisor:
 
     def _finish_ended(self) -> None:
         for tree in self.trees:
-            if tree.phase == "Running" and tree.status is not None:
+            if tree.phase == "Running" and tree.status is not None and tree.again_at is None:
                 if len(self._running()) == 0 and tree.control < 0:
                     end_everything()
                 self._listen(tree)
@@ -262,6 +280,18 @@ class Supervisor:
         tree.code = code
         if code == 0:
             tree.phase = "Succeeded"
+        elif tree.attempt < tree.container.attempts and self._may_again(tree, said):
+            tree.phase, tree.message = "Running", ""
+            tree.again_at = time.monotonic() + tree.container.retry_seconds
+
+    def _may_again(self, tree: Tree, said: Mapping[str, object]) -> bool:
+        """Whether another attempt makes sense: not of what cannot be run, nor when time or a limit ended it."""
+        return not {"unrunnable", "error"} & said.keys() and not tree.limit and self.kill_wanted() is None
+
+    def _start_again(self) -> None:
+        for tree in self.trees:
+            if tree.again_at is not None and time.monotonic() >= tree.again_at:
+                self._start(tree)
 
 
 def end_everything() -> None:

@@ -138,11 +138,6 @@ def _template(
     known = volumes | declared_volumes(template)
     for where, container in parts.containers(template):
         yield from _container(container, f"{path}.{where}", known, secrets)
-    if _map(template.get("containerSet")).get("retryStrategy") is not None:
-        yield Fault(
-            path=f"{path}.containerSet.retryStrategy",
-            message="cannot run here: containers of a set are started once; use the template's retryStrategy",
-        )
 
 
 def _retries(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
