@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from orchestra_engine.language import durations
 from orchestra_engine.operate import observe, suspend
 from orchestra_engine.operate.context import STEP_DEADLINE
 from orchestra_engine.pod import Kill, PodStatus
@@ -16,13 +17,20 @@ POD_DEADLINE = "Pod was active on the node longer than the specified deadline"
 
 
 def in_exit_handler(op: Operation, node: Mapping[str, Any]) -> bool:
-    """Whether a node is an exit handler or lies within one."""
-    while not node["displayName"].endswith(".onExit"):
+    """Whether a node is an exit handler, or an attempt of one, or lies within one."""
+    while not _is_exit_handler(node):
         parent = op.board.nodes.get(node.get("boundaryID", ""))
         if parent is None:
             return False
         node = parent
     return True
+
+
+def _is_exit_handler(node: Mapping[str, Any]) -> bool:
+    flag, name = node.get("nodeFlag") or {}, node["name"]
+    if flag.get("retried"):
+        name = name.rpartition("(")[0]
+    return bool(flag.get("hooked")) and name.endswith(".onExit") and not name.endswith(".hooks.onExit")
 
 
 def kill(op: Operation, ident: str, reason: str) -> None:
@@ -99,10 +107,27 @@ def _suspended(op: Operation, ident: str) -> None:
         op.board.wake_by(until)
 
 
+def limit_waiting(op: Operation, node: Mapping[str, Any], template: Mapping[str, Any]) -> None:
+    """Note until when a node that has just been made may wait for its locks: Argo's `timeout` and `pendingTimeout`.
+
+    Raises LanguageError if one of them is no duration.
+    """
+    limits = [durations.argo(str(template[name])) for name in ("timeout", "pendingTimeout") if template.get(name)]
+    if limits:
+        queue = op.board.section("queue")
+        queue[node["id"]] = {**queue[node["id"]], "until": op.now + min(limits)}
+        op.board.wake_by(op.now + min(limits))
+
+
 def _queued(op: Operation, ident: str) -> None:
     node = op.board.nodes.get(ident)
     if node is None or "synchronizationStatus" not in node:
         return
+    until = op.board.section("queue")[ident].get("until")
+    if until is not None and op.now >= until:
+        op.board.mark(ident, "Failed", "timeout")
+        return
+    op.board.wake_by(until)
     on_exit = in_exit_handler(op, node)
     if op.shutdown and not op.may_run(on_exit):
         op.board.mark(ident, "Failed", f"Stopped with strategy '{op.shutdown}'")

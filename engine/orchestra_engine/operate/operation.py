@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestra_engine.language import LanguageError, tags
-from orchestra_engine.operate import locks, memoize, parallelism, retries
-from orchestra_engine.operate.context import Blocked, Board, Hopeless, NodeError, is_final, seconds_of
+from orchestra_engine.operate import deadlines, locks, memoize, parallelism, retries
+from orchestra_engine.operate.context import Board, Hopeless, NodeError, is_final, seconds_of
 from orchestra_engine.operate.locks import LockView
 from orchestra_engine.operate.scope import age
 from orchestra_engine.operate.templates import (
@@ -282,6 +282,8 @@ class Operation:
         wanted = work.template.get("synchronization")
         if not wanted:
             return node, False
+        if node is None and not self.may_run(work.options.on_exit):
+            return None, False  # nothing of it will run, so it waits for nothing
         ident = self.board.id(work.name)
         lock, message = locks.acquire(self, ident, wanted)
         if not lock and node is None:
@@ -289,10 +291,9 @@ class Operation:
         if not lock:
             waited = "synchronizationStatus" in self.board.nodes[ident]
             return self.board.wait_for_lock(ident, "", ""), waited
-        if self.shutdown and node is None:
-            raise Blocked
         if node is None:
             node = self.make(work, self.node_type(work), "Pending")
+            deadlines.limit_waiting(self, node, work.template)
         return self.board.wait_for_lock(ident, lock, message), False
 
     def _memoized(self, work: Work, node: dict[str, Any] | None, unlocked: bool) -> dict[str, Any] | None:
@@ -351,6 +352,7 @@ class Operation:
         node = node if node is not None else self.board.named(name)
         if node is not None:
             return self.board.mark(node["id"], "Error", message)
+        self.board.section("held").pop(self.board.id(name), None)
         return self.board.create(
             name,
             "Skipped",

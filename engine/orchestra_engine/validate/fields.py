@@ -99,7 +99,7 @@ TEMPLATE: dict[str, Field] = {
     "nodeSelector": _PLACES,
     "outputs": _RUN,
     "parallelism": _RUN,
-    "pendingTimeout": Field(IGNORED, "a node never waits for a place in a cluster"),
+    "pendingTimeout": Field(RUN, "while a node waits for a lock; it never waits for a place in a cluster"),
     "plugin": Field(REFUSED, "executor plugins need a pod; do it in a script"),
     "podResources": _PLACES,
     "podSpecPatch": _PATCH,

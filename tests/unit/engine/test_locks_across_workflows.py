@@ -92,13 +92,13 @@ class Cluster:
         for pod in decision.start:
             self.running[pod.node_id] = name
             self.started.append(pod.node_name)
-        for kill in decision.kill:
-            self.end(kill.node_id)
         before = self.stances[name]
         self.stances[name] = queues.stance(manifest, decision.status)
         others = [s for n, s in self.stances.items() if n != name]
         self.dirty.update(dict.fromkeys(sorted(queues.awoken(before, self.stances[name], others))))
         self.check()
+        for kill in decision.kill:
+            self.end(kill.node_id)
 
     def check(self) -> None:
         held = Counter(
@@ -281,6 +281,52 @@ def test_a_thousand_that_wait_for_one_lock_wake_one_at_a_time() -> None:
     assert queues.awoken(holder, queues.Stance(name="h"), reversed(waiting)) == {"w0"}
     late = queues.Stance(name="late", turn=(0, "2001"), waits={"default/Mutex/m": 2000.0})
     assert queues.awoken(queues.Stance(name="late"), late, [holder, *waiting]) == set()
+
+
+@pytest.mark.parametrize("field", ["timeout", "pendingTimeout"])
+def test_a_node_waits_for_its_lock_no_longer_than_it_may(field: str) -> None:
+    cluster = Cluster()
+    cluster.submit(made("holder", mutex("m")))
+    waiting = made("w", mutex("m"))
+    waiting["spec"]["templates"][1][field] = "90s"
+    cluster.submit(waiting)
+    decision = operate.operate(waiting, cluster.statuses["w"], cluster.now, locks=view_of(cluster, "w"))
+    assert decision.wake_at is not None and cluster.now < decision.wake_at <= cluster.now + 90
+    cluster.now = decision.wake_at
+    cluster.settle("w")
+    (node,) = (node for node in cluster.statuses["w"]["nodes"].values() if node["name"] != "w")
+    assert (node["phase"], node["message"], cluster.phase("w")) == ("Failed", "timeout", "Failed")
+    cluster.run()
+    assert cluster.started == ["holder.t0"]
+
+
+def view_of(cluster: Cluster, name: str) -> operate.LockView:
+    return queues.view(cluster.stances[name], [s for n, s in cluster.stances.items() if n != name])
+
+
+def test_a_stopped_workflow_does_not_wait_for_locks_of_others() -> None:
+    cluster = Cluster()
+    cluster.submit(made("holder", mutex("m")))
+    stopped = made("w", mutex("m"), {"mutexes": [{"name": "own"}]})
+    stopped["spec"]["templates"][0]["parallelism"] = 1
+    cluster.submit(stopped)
+    cluster.patch("w", shutdown="Stop")
+    assert cluster.phase("w") == "Failed"
+    assert cluster.started == ["holder.t0"]
+
+
+def test_an_exit_handler_of_a_stopped_workflow_waits_for_its_lock() -> None:
+    cluster = Cluster()
+    cluster.submit(made("holder", mutex("m")))
+    stopped = made("w", {}, onExit="bye")
+    bye = {"name": "bye", "synchronization": mutex("m"), "container": {"image": "busybox", "command": ["true"]}}
+    stopped["spec"]["templates"].append(bye)
+    cluster.submit(stopped)
+    cluster.patch("w", shutdown="Stop")
+    assert cluster.phase("w") == "Running"
+    cluster.run()
+    assert cluster.started == ["holder.t0", "w.t0", "w.onExit"]
+    assert cluster.phase("w") == "Failed"
 
 
 _BOTH = {**semaphore("two"), **mutex("c")}
