@@ -199,9 +199,12 @@ class Client:
         return self._json("GET", _schema(name), params={} if version is None else {"version": version})
 
     def add_schema(self, manifest: str, *, name: str = "", inputs: Mapping[str, Any] | None = None) -> Json:
-        """Save the text of a manifest as a schema's next version; `inputs` has JSON Schemas by name."""
-        given = {"manifest": manifest, "name": name, "inputs": inputs}
-        return self._json("POST", f"{API}/schemas", json={key: value for key, value in given.items() if value})
+        """Save the text of a manifest as a schema's next version.
+
+        `inputs` has JSON Schemas by name; None keeps those of the version before, {} drops them.
+        """
+        given: Json = {"manifest": manifest, **({"name": name} if name else {})}
+        return self._json("POST", f"{API}/schemas", json=given if inputs is None else {**given, "inputs": dict(inputs)})
 
     def remove_schema(self, name: str) -> None:
         """Take a schema off the server; what was made from it stays readable."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from orchestra import errors
 
 from tests.acceptance.serving import ROOT, Orchestra, until
+from tests.bad_manifests import BAD
 
 HOURS = ROOT / "tests" / "workflows" / "hours.yaml"
 SLOW = """
@@ -113,3 +118,21 @@ def test_the_commands_add_run_and_remove(orchestra: Orchestra, tmp_path: Path) -
     assert (faulty.returncode, f"{file}:9:" in faulty.stderr) == (2, True), faulty.stderr
     assert orchestra.command("schema", "remove", "counted").returncode == 0
     assert orchestra.command("schema", "remove", "predict").returncode == 2
+
+
+@pytest.mark.parametrize("name", ["20 MB", "an alias bomb", "100,000 lists in lists", "a tag of Python's"])
+def test_a_bad_manifest_is_refused_by_the_programs_as_they_are_started(
+    orchestra: Orchestra, tmp_path: Path, name: str
+) -> None:
+    make, words = BAD[name]
+    (tmp_path / "w.yaml").write_text(make())
+    listed = orchestra.client.schemas()
+    for arguments in (["schema", "add", "w.yaml"], ["workflow", "run", "w.yaml", "--server", orchestra.url]):
+        argv = [sys.executable, "-m", "orchestra", *arguments]
+        env = {**os.environ, "ORCHESTRA_SERVER": orchestra.url}
+        ended = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert re.search(words, ended.stderr)
+        assert "Traceback" not in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["w.yaml"]
+    assert orchestra.client.schemas() == listed

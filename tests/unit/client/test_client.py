@@ -200,3 +200,19 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback(monkeypatch: pytes
     stub.answer = lambda _: as_json({"total": 0, "items": []})
     with Client(stub.url) as client:
         assert client.modules() == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, {"manifest": ""}),
+        ({"name": "a"}, {"manifest": "", "name": "a"}),
+        ({"inputs": {}}, {"manifest": "", "inputs": {}}),
+        ({"inputs": None}, {"manifest": ""}),
+    ],
+)
+def test_a_schema_keeps_its_inputs_unless_none_are_said(
+    client: Client, stub: Stub, given: dict[str, object], sent: dict[str, object]
+) -> None:
+    client.add_schema("", **given)  # type: ignore[arg-type]
+    assert json.loads(stub.asked[-1].body) == sent

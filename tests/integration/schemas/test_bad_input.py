@@ -1,0 +1,110 @@
+"""Bad manifests through every door of a server: each is refused in words, at once, and nothing is stored or left."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from django.core.signals import request_finished, request_started
+from django.test import Client
+from django.urls import reverse
+from orchestra.command import app as command
+from orchestra.endings import guarded
+
+from app.executions.models import Execution
+from app.schemas import services
+from app.schemas.models import Schema, SchemaVersion
+from app.schemas.services import BadFile
+from app.wsgi import application
+from tests.bad_manifests import BAD
+
+pytestmark = pytest.mark.django_db
+
+SERVER = "http://127.0.0.1:8000"
+LONGEST = 4000  # characters of all that is said of a manifest
+Door = Callable[[str], str]  # from a text to what is said of it
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The `orchestra` command in this process, with this process for a server: what it says on stderr."""
+    for signal in (request_started, request_finished):  # each request would end the test's transaction
+        monkeypatch.setattr(signal, "receivers", [])
+        monkeypatch.setattr(signal, "sender_receivers_cache", {})
+    served = partial(httpx.Client, transport=httpx.WSGITransport(app=application, raise_app_exceptions=True))
+    monkeypatch.setattr("httpx.Client", served)
+    monkeypatch.setenv("ORCHESTRA_SERVER", SERVER)
+    monkeypatch.chdir(tmp_path)
+
+    def call(text: str, words: Sequence[str]) -> str:
+        Path("w.yaml").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(sys, "argv", ["orchestra", *words])
+        code = guarded(command)
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, "")
+        assert sorted(path.name for path in Path().iterdir() if path.is_file()) == ["w.yaml"]
+        assert not Path(".orchestra").exists()
+        return err
+
+    return call
+
+
+def posted(text: str, *, path: str) -> str:
+    answer = Client().post(path, json.dumps({"manifest": text}), "application/json")
+    assert 400 <= answer.status_code < 500
+    assert set(answer.json()) <= {"error", "faults"}
+    return str(answer.json()["error"])
+
+
+def in_the_form(text: str, *, client: Client) -> str:
+    values = {"schema_name": "", "manifest": text, "inputs": "", "versions-TOTAL_FORMS": 0, "versions-INITIAL_FORMS": 0}
+    answer = client.post(reverse("admin:schemas_schema_add"), values)
+    if answer.status_code != 200:
+        assert answer.status_code == 413
+        return "larger than this server takes"
+    lists = re.findall(r'<ul class="errorlist.*?</ul>', answer.text, re.DOTALL)
+    return html.unescape(" ".join(lists))
+
+
+def loaded(text: str, *, folder: Path) -> str:
+    (folder / "good.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadFile) as raised:
+        services.load_shipped()
+    return str(raised.value)
+
+
+@pytest.fixture(params=["POST schemas", "POST executions", "admin", "schema add", "workflow run", "schemas/"])
+def door(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
+    """Each way in which a manifest gets into a server."""
+    match request.param:
+        case "admin":
+            return partial(in_the_form, client=request.getfixturevalue("admin_client"))
+        case "schema add":
+            return partial(request.getfixturevalue("run"), words=("schema", "add", "w.yaml"))
+        case "workflow run":
+            return partial(request.getfixturevalue("run"), words=("workflow", "run", "w.yaml", "--server", SERVER))
+        case "schemas/":
+            folder = tmp_path / "schemas"
+            folder.mkdir()
+            monkeypatch.setattr(services, "FOLDER", folder)
+            return partial(loaded, folder=folder)
+    return partial(posted, path=f"/api/v1/{request.param.removeprefix('POST ')}")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_manifest_is_refused_in_words_and_leaves_nothing(door: Door, name: str) -> None:
+    make, words = BAD[name]
+    before = SchemaVersion.objects.count()
+    said = door(make())
+    assert re.search(words, said), said
+    assert len(said) < LONGEST
+    assert "Traceback" not in said
+    assert (SchemaVersion.objects.count(), Schema.objects.filter(latest=None).count()) == (before, 0)
+    assert not Execution.objects.exists()
