@@ -28,6 +28,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 _LEAVES = ("container", "containerSet", "script", "resource", "data", "http", "plugin", "suspend")
 TEMPLATE_TYPES = (*_LEAVES, "steps", "dag")
 _LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "azure", "plugin")
+DIGITS = frozenset("0123456789")
 MOST_FAULTS = 100
 MOST_DEEP = 100  # values in values
 _MOST_QUOTED = 40  # characters of a value that a hint repeats
@@ -216,6 +217,30 @@ def _rules(workflow: Mapping[str, Any]) -> Iterator[Fault]:
             if template.get("timeout"):
                 yield _fault(f"{path}.timeout", "timeout cannot be applied to steps or dag templates")
         yield from _locations(template, path)
+        for where, step in _steps(template, path):
+            yield from _step_rules(step, where)
+
+
+def _steps(template: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The steps and tasks of a template, each with its path."""
+    for number, task in enumerate((template.get("dag") or {}).get("tasks") or ()):
+        yield f"{path}.dag.tasks[{number}]", task
+    for number, group in enumerate(template.get("steps") or ()):
+        for index, step in enumerate(group or ()):
+            yield f"{path}.steps[{number}][{index}]", step
+
+
+def _step_rules(step: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    depends, dependencies = step.get("depends") is not None, step.get("dependencies") is not None
+    if depends and dependencies:
+        yield _fault(path, "cannot use both 'depends' and 'dependencies'")
+    if depends and step.get("continueOn") is not None:
+        yield _fault(path, "cannot use 'continueOn' when using 'depends'")
+    if (depends or dependencies) and step["name"][:1] in DIGITS:
+        yield _fault(f"{path}.name", "task name cannot begin with a digit when using 'depends' or 'dependencies'")
+    sequence = step.get("withSequence") or {}
+    if sequence.get("count") is not None and sequence.get("end") is not None:
+        yield _fault(f"{path}.withSequence", "only one of count or end can be defined")
 
 
 def _locations(template: Mapping[str, Any], path: str) -> Iterator[Fault]:
