@@ -60,6 +60,8 @@ class Manifest:
         line, column = marks.of(own) if marks else (1, 1)
         path = path if elsewhere else own
         where = f" ({path})" if path and path not in message else ""
+        if path.endswith("emplateRef") and message.endswith("not found"):
+            message += "; its WorkflowTemplate has to stand in the same file, or below workflowtemplates/ in the folder"
         return f"{self.file}:{line}:{column}: error: {told(message, marks.text(own) if marks else '')}{where}"
 
 

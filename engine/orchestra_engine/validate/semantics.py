@@ -92,8 +92,11 @@ class Validation:
             self.fail(f"spec.templates[{number}].name", f"spec.templates{message}")
         self.arguments("spec.arguments", "spec.arguments.", arguments)
         self._globals(arguments, referred)
+        reference = self.spec.get("workflowTemplateRef") or {}
+        if reference and reference.get("name") not in self.workflow_templates:
+            return self.faults  # nobody knows the rest
         entrypoint = self.spec.get("entrypoint") or referred.get("entrypoint")
-        scope = "" if not self.spec.get("workflowTemplateRef") else f"{self.spec['workflowTemplateRef'].get('name')}/"
+        scope = f"{reference.get('name')}/" if reference else ""
         if not entrypoint:
             self.fail("spec.entrypoint", "spec.entrypoint is required")
         else:

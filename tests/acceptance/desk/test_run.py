@@ -261,3 +261,21 @@ def test_a_folder_of_somebody_else_can_be_looked_at_and_says_what_to_do(desk: De
         (place / ".lock").chmod(0o600)
     assert refused.returncode == 2
     assert "Permission denied. Use a folder of your own with --folder." in refused.stderr
+
+
+def test_a_workflow_template_is_found_once_a_file_has_brought_it(desk: Desk) -> None:
+    call = "steps: [[{name: a, templateRef: {name: tools, template: main}}]]"
+    desk.write(
+        manifest(f"  - name: main\n    {call}\n", HEAD + "  arguments: {parameters: [{name: who, value: you}]}\n")
+    )
+    lost = desk.call("workflow", "run", "w.yaml")
+    assert lost.returncode == 2
+    assert "template reference tools.main not found; its WorkflowTemplate has to stand in the same file" in lost.stderr
+    place = desk.folder / ".orchestra" / "workflowtemplates"
+    place.mkdir(parents=True)
+    (place / "mine.yaml").write_text(TEMPLATES)
+    assert desk.call("workflow", "run", "w.yaml").returncode == 0
+    assert desk.call("workflow", "logs", "w").stdout == "hello you\n"
+    (place / "mine.yaml").unlink()
+    assert desk.call("workflow", "run", desk.write(TEMPLATES, "tools.yaml")).returncode == 0
+    assert desk.call("workflow", "run", "w.yaml").returncode == 0

@@ -136,6 +136,11 @@ def test_arguments_of_the_workflow_need_no_value() -> None:
     assert said(text) == []
 
 
+def test_of_a_workflow_made_from_a_template_that_is_not_there_only_that_is_told() -> None:
+    made = GOOD.partition("spec:")[0] + "spec: {workflowTemplateRef: {name: tools}}\n"
+    assert only(made).message == 'workflowtemplates.argoproj.io "tools" not found'
+
+
 def test_a_template_of_another_file_is_found() -> None:
     assert said(USER, **{"t.yaml": TEMPLATE}) == []
     assert only(USER).message.endswith("template reference tools.say not found")
