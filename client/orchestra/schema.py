@@ -119,11 +119,11 @@ def show(
 
 
 @app.command()
-def remove(name: Name, server: Server = None) -> None:
+def remove(name: Name, server: Server = None, as_json: AsJson = False) -> None:
     """Take a schema off the server; what was made from it stays readable."""
     with connected(server) as client:
         client.remove_schema(name)
-    print(f"{name} is removed.")
+    screen.print_json({"removed": name}) if as_json else print(f"{name} is removed.")
 
 
 @app.command()

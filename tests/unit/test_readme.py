@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from orchestra.command import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -51,6 +55,22 @@ def test_each_program_that_the_readme_names_is_there_and_runs() -> None:
     for name in set(re.findall(r"\bscript/[a-z]+\b", README)):
         path = ROOT / name
         assert path.stat().st_mode & 0o111, f"{name} cannot be run"
+
+
+def commands(group: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        below = hasattr(command, "commands")
+        yield from commands(command, *path, name) if below else [(" ".join([*path, name]), command)]
+
+
+def test_what_asks_a_server_takes_json() -> None:
+    options = {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in commands(typer.main.get_command(app))
+    }
+    lacking = [name for name, known in options.items() if "--server" in known and "--json" not in known]
+    assert lacking == ["workflow run"], "which has --status-out instead"
+    assert "--status-out" in options["workflow run"]
 
 
 def test_each_page_that_the_readme_points_to_is_there() -> None:
