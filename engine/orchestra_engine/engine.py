@@ -103,6 +103,8 @@ class Engine:
         given = granted(grants, self.config.grants)
         others = workflow_templates or {}
         failure = self.admission.check(workflow, grants=set(given), as_argo=as_argo, workflow_templates=others)
+        if not failure:
+            self.loop.warm_up()
         record = taken({**workflow, "metadata": metadata}, namespace=self.config.namespace, failure=failure)
         record.grants = {key: value.as_dict() for key, value in given.items()}
         if others:

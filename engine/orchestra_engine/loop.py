@@ -71,6 +71,11 @@ class Loop:
         with contextlib.suppress(BlockingIOError):
             os.write(self._self_write, b"w")
 
+    def warm_up(self) -> None:
+        """Have the spawner ready before the first node is."""
+        if self._connection is None:
+            self._start_spawner()
+
     def start(self, folder: Path) -> None:
         """Have a shim started for the node of `folder`; an `up` event follows, later `ended`."""
         self._queued.append(folder)

@@ -13,7 +13,8 @@ from .store import Record, Store
 
 log = logging.getLogger(__name__)
 
-_SHARE = 10  # writing the status takes at most one part in so many of the time
+_SHARE = 10  # writing a large status takes at most one part in so many of the time
+_LARGE_SECONDS = 0.002  # what writing a small one takes at most
 _RETRY_SECONDS = 1.0  # after a failed write
 
 
@@ -57,7 +58,7 @@ class Run:
         return -int(workflow["spec"].get("priority") or 0), workflow["metadata"].get("creationTimestamp", "")
 
     def save(self, store: Store, *, sync: bool, soon: bool = False) -> bool:
-        """Write the status; with `soon` perhaps later, so that writing stays a small part of the work.
+        """Write the status; with `soon` a large one perhaps later, so that writing stays a small part of the work.
 
         Nothing is lost by that: what the nodes did is in their own files, and the core decides the same again. False if
         it is still to be written, at `save_at`. Raises Gone if somebody has removed the workflow, LostClaim.
@@ -66,7 +67,7 @@ class Run:
         self.unsaved = True
         if soon and self.save_at is not None:
             return False
-        if soon and now < self.saved + self.cost * _SHARE:
+        if soon and self.cost > _LARGE_SECONDS and now < self.saved + self.cost * _SHARE:
             self.save_at = self.saved + self.cost * _SHARE
             return False
         try:

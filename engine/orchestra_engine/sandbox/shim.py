@@ -21,12 +21,11 @@ from pathlib import Path
 
 from ..pod import PodStatus
 from ..removal import remove_tree
-from . import linux
+from . import linux, sweeper
 from .node import Node
 from .supervise import end_everything
 
 _RESERVE = 4096  # bytes kept free for exit.json, so that a full disk can still be told of
-SYNC, REMOVE = b"+", b"-"  # what the sweeper is to do with the path that follows
 
 
 @functools.cache
@@ -44,13 +43,17 @@ def start_time(pid: int) -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=1)
+def _stamp(pid: int) -> bytes:
+    return json.dumps({"boot": boot_id(), "pid": pid, "start": start_time(pid)}).encode()
+
+
 def claim(folder: Path) -> bool:
     """Create `started`, whole, if nobody has: the right to run this node. False if somebody has."""
     mine = f"{folder}/started.{os.getpid()}"
-    text = json.dumps({"boot": boot_id(), "pid": os.getpid(), "start": start_time(os.getpid())})
     try:
         fd = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        os.write(fd, text.encode())
+        os.write(fd, _stamp(os.getpid()))
         os.close(fd)
         os.link(mine, f"{folder}/started")
     except FileExistsError:
@@ -61,14 +64,19 @@ def claim(folder: Path) -> bool:
     return True
 
 
-def run(folder: Path, *, sweep: int) -> None:
-    """Run the node of `folder` in this process, a fresh fork with one thread and SIGTERM blocked.
-
-    `sweep` is the pipe of the sweeper, which does what nobody has to wait for (see the spawner).
-    """
+def get_ready() -> None:
+    """What a shim can do before it knows its node: leave its maker's session and keys, know who it is."""
     os.setsid()
     linux.become_subreaper()
     linux.leave_keyring()
+    _stamp(os.getpid())
+
+
+def run(folder: Path, *, orders: int) -> None:
+    """Run the node of `folder` in this process, which is ready, has one thread and SIGTERM blocked.
+
+    `orders` is the sweeper's pipe.
+    """
     if not claim(folder):
         return
     reserve = os.open(folder / "exit.json.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -85,12 +93,12 @@ def run(folder: Path, *, sweep: int) -> None:
         status = PodStatus(node_id=node_id, phase="Error", message=text, finished_at=time.time())
     if node is not None:
         node.leave_group()
-    _write_exit(folder, reserve, status, sweep)
+    _write_exit(folder, reserve, status, orders)
     if node is not None and not node.task.keep_scratch:
-        _discard(node.scratch, Path(node.task.trash), sweep)
+        _discard(node.scratch, Path(node.task.trash), orders)
 
 
-def _write_exit(folder: Path, fd: int, status: PodStatus, sweep: int) -> None:
+def _write_exit(folder: Path, fd: int, status: PodStatus, orders: int) -> None:
     """Say how the node ended, whole or not at all. The sweeper has it brought to the disk."""
     try:
         _write_padded(fd, status)
@@ -107,9 +115,7 @@ def _write_exit(folder: Path, fd: int, status: PodStatus, sweep: int) -> None:
         )
         _write_padded(fd, small)
     os.rename(folder / "exit.json.new", folder / "exit.json")
-    try:
-        os.write(sweep, SYNC + os.fsencode(folder / "exit.json") + b"\0")
-    except OSError:
+    if not sweeper.order(orders, sweeper.SYNC, folder / "exit.json"):
         os.fsync(fd)
     os.close(fd)
 
@@ -121,13 +127,11 @@ def _write_padded(fd: int, status: PodStatus) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _discard(scratch: Path, trash: Path, sweep: int) -> None:
+def _discard(scratch: Path, trash: Path, orders: int) -> None:
     """Have a scratch folder removed without keeping anyone waiting; here, if the sweeper is gone or cannot keep up."""
     there = trash / f"{os.getpid()}-{time.time_ns()}"
     with contextlib.suppress(OSError):
         trash.mkdir(exist_ok=True)
         os.rename(scratch, there)
-        try:
-            os.write(sweep, REMOVE + os.fsencode(there) + b"\0")
-        except OSError:
+        if not sweeper.order(orders, sweeper.REMOVE, there):
             remove_tree(there)

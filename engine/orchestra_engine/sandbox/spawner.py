@@ -16,47 +16,99 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from orchestra_engine.removal import remove_tree
-from orchestra_engine.sandbox import private_root, shim
+from orchestra_engine.sandbox import private_root, shim, sweeper
 
 MESSAGE_BYTES = 8192
+_SPARES = 2  # shims that wait for a node
 
 
-def serve(connection: socket.socket) -> None:
-    """Fork a shim for each message until the connection ends."""
-    tell = start_sweeper(connection)
-    wake_read, wake_write = os.pipe()
-    for fd in (wake_read, wake_write):
-        os.set_blocking(fd, False)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    poll.register(wake_read, select.POLLIN)
-    while True:
-        ready = {fd for fd, _ in poll.poll()}
-        if wake_read in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(wake_read, 512)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
-        if connection.fileno() in ready:
-            message = connection.recv(MESSAGE_BYTES)
-            if not message:
-                return
-            pid = fork()
-            if pid == 0:
-                _become_shim(connection, (wake_read, wake_write), Path(os.fsdecode(message)), tell)
-            pidfd = os.pidfd_open(pid)
-            connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
-            os.close(pidfd)
+class Spawner:
+    """Hands each message to a shim until the connection ends. Shims are forked ahead: they wait for their node."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.orders = _start_sweeper(connection)
+        self.wakeup = os.pipe()
+        for fd in self.wakeup:
+            os.set_blocking(fd, False)
+        self.spares: deque[tuple[int, int]] = deque()  # process id of a shim, the pipe on which it waits
+
+    def serve(self) -> None:
+        """Work until the other end of the connection is closed."""
+        wake_read, wake_write = self.wakeup
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN)
+        poll.register(wake_read, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll(0 if len(self.spares) < _SPARES else None)}
+            if not ready:
+                self._fork_spare()
+            if wake_read in ready:
+                _reap(wake_read)
+            if self.connection.fileno() in ready:
+                message = self.connection.recv(MESSAGE_BYTES)
+                if not message:
+                    return
+                self._answer(message, self._hand_over(message))
+
+    def _answer(self, message: bytes, pid: int) -> None:
+        pidfd = os.pidfd_open(pid)
+        self.connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [pidfd]))])
+        os.close(pidfd)
+
+    def _hand_over(self, folder: bytes) -> int:
+        """Give a node to a shim that waits; its process id. One that was killed while it waited is passed over."""
+        while True:
+            if not self.spares:
+                self._fork_spare()
+            pid, pipe = self.spares.popleft()
+            try:
+                os.write(pipe, folder)
+                return pid
+            except BrokenPipeError:
+                continue
+            finally:
+                os.close(pipe)
+
+    def _fork_spare(self) -> None:
+        listen, tell = os.pipe()
+        pid = fork()
+        if pid == 0:
+            os.close(tell)
+            self._become_shim(listen)
+        os.close(listen)
+        self.spares.append((pid, tell))
+
+    def _become_shim(self, listen: int) -> None:
+        try:
+            signal.set_wakeup_fd(-1)
+            self.connection.close()
+            for fd in (*self.wakeup, *(pipe for _, pipe in self.spares)):
+                os.close(fd)
+            shim.get_ready()
+            folder = os.read(listen, MESSAGE_BYTES)
+            os.close(listen)
+            if folder:  # else the spawner has ended
+                shim.run(Path(os.fsdecode(folder)), orders=self.orders)
+        finally:
+            os._exit(0)
+
+
+def _reap(wake_read: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.read(wake_read, 512)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def fork() -> int:
@@ -70,56 +122,19 @@ def fork() -> int:
             time.sleep(0.1)
 
 
-def start_sweeper(connection: socket.socket) -> int:
-    """Start the process that does for shims what nobody has to wait for; the pipe on which they tell it.
-
-    It ends when nobody can write there any more: neither the spawner nor a shim.
-    """
-    listen, tell = os.pipe()
+def _start_sweeper(connection: socket.socket) -> int:
+    """Start the sweeper; the pipe for its orders. It ends when neither the spawner nor a shim is left to give any."""
+    listen, orders = os.pipe()
     if fork() == 0:
-        connection.close()
-        os.close(tell)
         try:
-            sweep(listen)
+            connection.close()
+            os.close(orders)
+            sweeper.sweep(listen)
         finally:
             os._exit(0)
     os.close(listen)
-    os.set_blocking(tell, False)
-    return tell
-
-
-def sweep(listen: int) -> None:
-    """Bring files to the disk and remove folders, as a pipe says: SYNC or REMOVE, a path and a zero byte each."""
-    rest = b""
-    while piece := os.read(listen, 1 << 16):
-        *orders, rest = (rest + piece).split(b"\0")
-        for order in orders:
-            if order.startswith(shim.REMOVE):
-                remove_tree(os.fsdecode(order[1:]))
-            else:
-                with contextlib.suppress(OSError):
-                    sync(order[1:])
-
-
-def sync(path: bytes) -> None:
-    """Wait until a file and its name are on the disk. Raises OSError."""
-    for each in (path, os.path.dirname(path)):
-        fd = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _become_shim(connection: socket.socket, wake: tuple[int, int], folder: Path, sweep: int) -> None:
-    try:
-        signal.set_wakeup_fd(-1)
-        connection.close()
-        for fd in wake:
-            os.close(fd)
-        shim.run(folder, sweep=sweep)
-    finally:
-        os._exit(0)
+    os.set_blocking(orders, False)
+    return orders
 
 
 def main(arguments: list[str]) -> None:
@@ -131,7 +146,7 @@ def main(arguments: list[str]) -> None:
     private_root.machine()
     gc.disable()  # shims live shortly and make few objects; a collection would copy the pages that they share
     gc.freeze()
-    serve(socket.socket(fileno=int(arguments[0])))
+    Spawner(socket.socket(fileno=int(arguments[0]))).serve()
 
 
 if __name__ == "__main__":

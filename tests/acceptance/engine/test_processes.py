@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from engine_bench import alive, pod
 from orchestra_engine.pod import PATH_MARK, Container, InputArtifact, OutputArtifact, OutputParameter
+from orchestra_engine.sandbox import limits
 from orchestra_engine.store import LostClaim
 
 Make = Callable[..., Any]
@@ -201,6 +202,19 @@ bench.until_logged("begun")
 print("ready", flush=True)
 time.sleep(600)
 """
+
+
+def test_a_node_runs_and_leaves_nothing_when_all_that_helps_the_spawner_is_killed(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.run(pod("w-1", args=["true"]))
+    helpers = limits.descendants(bench.loop._spawner.pid)  # shims that wait for a node, and the sweeper
+    for each in helpers:
+        os.kill(each, signal.SIGKILL)
+    bench.until(lambda: not any(Path(f"/proc/{each}").exists() for each in helpers))
+    assert bench.run(pod("w-2", args=["echo here"])).phase == "Succeeded"
+    assert bench.log("w-2") == "here\n"
+    assert not (bench.folder("w-2") / "scratch").exists()
+    assert list(bench.store.trash.glob(f"{json.loads((bench.folder('w-2') / 'started').read_bytes())['pid']}-*")) == []
 
 
 def test_a_node_outlives_its_engine_and_is_adopted(make: Make, sandbox: str, tmp_path: Path) -> None:
