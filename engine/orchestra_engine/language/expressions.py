@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestra_engine.language import LanguageError, gojson, jsonpath
-from orchestra_engine.language.expr.builtins import BUILTINS
+from orchestra_engine.language.expr.builtins import BUILTINS, REFUSED_BUILTINS
 from orchestra_engine.language.expr.checker import Checker
 from orchestra_engine.language.expr.evaluator import Evaluation
 from orchestra_engine.language.expr.parser import identifiers, parse
-from orchestra_engine.language.expr.tree import Node
-from orchestra_engine.language.sprig import FUNCTIONS
+from orchestra_engine.language.expr.tree import Node, path_of, walk
+from orchestra_engine.language.sprig import FUNCTIONS, REFUSED
 from orchestra_engine.language.values import Function, Signature, type_name
 
 _MAX_LENGTH = 20_000
@@ -48,6 +48,28 @@ def environment(values: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(level.get(last), dict):
             level[last] = values[key]
     return env | _BASE
+
+
+_REFUSED_PATHS = frozenset(f"sprig.{name}" for name in REFUSED)
+
+
+def check(source: str) -> None:
+    """Looks at an expression of whose names nothing is known.
+
+    Raises LanguageError for what is wrong with it whatever they stand for, also if it calls what is refused here.
+    """
+    if len(source) > _MAX_LENGTH:
+        raise LanguageError(f"the expression has more than {_MAX_LENGTH} characters")
+    try:
+        tree = parse(source)
+        Checker(source, _BASE, strict=False).visit(tree)
+        for node in walk(tree):
+            if node.kind == "builtin" and node.value in REFUSED_BUILTINS:
+                BUILTINS[node.value]()
+            if path_of(node) in _REFUSED_PATHS:
+                FUNCTIONS[node.items[1].value].call()
+    except RecursionError:
+        raise LanguageError("the expression is nested too deep") from None
 
 
 def evaluate(source: str, env: Mapping[str, Any]) -> Any:

@@ -68,8 +68,8 @@ def _tags(value: Any, path: str) -> Iterator[Fault]:
 
 
 def _readable(source: str) -> None:
-    """Raises LanguageError if an expression cannot be parsed."""
-    expressions.absent(source, {})
+    """Raises LanguageError if an expression cannot be evaluated, whatever its names stand for."""
+    expressions.check(source)
 
 
 def _expression(holder: Mapping[str, Any], key: str, path: str) -> Iterator[Fault]:

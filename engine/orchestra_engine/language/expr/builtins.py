@@ -373,6 +373,7 @@ def _to_pairs(value: Any) -> list[Any]:
     return [list(pair) for pair in _in_order(_mapping(value, "cannot transform {} to pairs"))]
 
 
+REFUSED_BUILTINS = frozenset(("now",))
 BUILTINS: dict[str, Callable[..., Any]] = {
     "len": _length,
     "type": _type,

@@ -56,10 +56,10 @@ def _maybe(left: Nature, right: Nature, *tests: _Test) -> bool:
 
 
 class Checker:
-    """One check of one expression against an environment."""
+    """One check of one expression against an environment; unless `strict`, names may be missing in that."""
 
-    def __init__(self, source: str, env: Mapping[str, Any]) -> None:
-        self.source, self.env = source, env
+    def __init__(self, source: str, env: Mapping[str, Any], *, strict: bool = True) -> None:
+        self.source, self.env, self.strict = source, env, strict
         self.variables: list[tuple[str, Nature]] = []
         self.scopes: list[tuple[Nature, dict[str, Nature]]] = []
 
@@ -92,7 +92,7 @@ class Checker:
             known = BUILTINS[name]
             signature = _ANY_BUILTIN if callable(known) else known[0]
             return Nature(signature.go_type, function=signature)
-        if optional:
+        if optional or not self.strict:
             return UNKNOWN
         raise self.fault(f"unknown name {name}", node)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,8 @@ class Node:
     stop: Node | None = None
 
 
-def _path(node: Node) -> str | None:
+def path_of(node: Node) -> str | None:
+    """The dotted path that a node is, if it is one and nothing guards it."""
     parts: list[str] = []
     while node.kind == "member":
         name = node.items[1]
@@ -31,8 +33,17 @@ def _path(node: Node) -> str | None:
     return ".".join([str(node.value), *reversed(parts)]) if node.kind == "name" else None
 
 
-def _children(node: Node) -> list[Node]:
+def children(node: Node) -> list[Node]:
     return [*node.items, *(n for n in (node.start, node.stop) if n is not None)]
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """All nodes of a tree, each before those below it."""
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += reversed(children(node))
 
 
 def needed(root: Node) -> tuple[str, ...]:
@@ -43,22 +54,22 @@ def needed(root: Node) -> tuple[str, ...]:
     def guard(node: Node) -> None:
         if node.kind == "member":
             guarded.add(id(node))
-        for child in _children(node):
+        for child in children(node):
             guard(child)
 
-    def walk(node: Node) -> None:
+    def collect(node: Node) -> None:
         if node.kind == "binary" and node.value == "??":
             guard(node.items[0])
         if node.kind == "member" and node.optional and node.items[0].kind == "member":
             guarded.add(id(node.items[0]))
-        for child in _children(node):
-            walk(child)
+        for child in children(node):
+            collect(child)
         if id(node) in guarded:
             return
         if node.kind == "name":
             found[node.value] = None
-        elif node.kind == "member" and (path := _path(node)) is not None:
+        elif node.kind == "member" and (path := path_of(node)) is not None:
             found[path] = None
 
-    walk(root)
+    collect(root)
     return tuple(found)

@@ -137,3 +137,24 @@ def test_times_of_no_zone_are_utc_and_a_workflow_says_the_same_everywhere(monkey
         monkeypatch.delenv("TZ")
         time.tzset()
     assert values == ['"00:00"', "985737600"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("1 + 'a'", "mismatched types int and string"),
+        ("now().Year()", "not available here"),
+        ("map(inputs.parameters.l, sprig.uuidv4())", "not available here"),
+        ("date(inputs.parameters.d).Foo()", "no method Foo"),
+        ("upper(1)", "cannot use int"),
+        ("1 +", "unexpected token EOF"),
+    ],
+)
+def test_what_is_wrong_whatever_the_names_stand_for_is_told_without_them(expression: str, fault: str) -> None:
+    with pytest.raises(LanguageError, match=fault):
+        expressions.check(expression)
+
+
+@pytest.mark.parametrize("expression", ["tasks.a.outputs.result + 1", "nosuch.deep ?? 1", "sprig.nosuch(x)", "f(1)"])
+def test_what_may_be_right_with_some_names_is_left_alone(expression: str) -> None:
+    expressions.check(expression)
