@@ -90,7 +90,10 @@ class Engine:
         becomes a workflow that is Failed with Argo's message, as in a cluster. `workflow_templates` are there for this
         workflow alone, over those of the root, and kept with it. Raises Refused, LostClaim, OSError.
         """
-        metadata = dict(workflow.get("metadata") or {})
+        if not isinstance(workflow, dict):
+            raise Refused([Fault(path="", message="a workflow has to be an object")])
+        metadata = workflow.get("metadata")
+        metadata = dict(metadata) if isinstance(metadata, dict) else {}
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = f"{metadata['generateName']}{secrets.token_hex(3)}"
         name = str(metadata.get("name") or "")

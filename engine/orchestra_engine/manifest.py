@@ -19,7 +19,7 @@ import yaml
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES = 3 * 2**19  # 1.5 MiB, etcd's limit for one object
 _MAX_DEPTH = 60
-_MAX_NODES = 100_000
+MAX_VALUES = 100_000
 _TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"])
 _FALSE = frozenset(["n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"])
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
@@ -139,8 +139,8 @@ class _Reader:
 
     def spend(self, event: Any, count: int) -> None:
         self.count += count
-        if self.count > _MAX_NODES:
-            raise self.fail(event, f"more than {_MAX_NODES} values (aliases count as often as they are used)")
+        if self.count > MAX_VALUES:
+            raise self.fail(event, f"more than {MAX_VALUES} values (aliases count as often as they are used)")
 
     def alias(self, event: Any) -> tuple[Any, int]:
         if event.anchor in self.open:

@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from ..manifest import MAX_BYTES, MAX_VALUES
 from ..workflow import bad_name
 from .fault import Fault
 
@@ -31,6 +32,7 @@ _LOCATIONS = ("s3", "git", "http", "artifactory", "hdfs", "raw", "oss", "gcs", "
 DIGITS = frozenset("0123456789")
 MOST_FAULTS = 100
 MOST_DEEP = 100  # values in values
+_MOST_BITS = 1024  # of a whole number; no floating-point number is larger
 _MOST_QUOTED = 40  # characters of a value that a hint repeats
 _UNSPEAKABLE = re.compile("[\\0\ud800-\udfff\ufdd0\ufdd1]")
 
@@ -88,20 +90,43 @@ def _named(metadata: Any) -> Iterator[Fault]:
                 yield _fault(f"metadata.{key}", f'Invalid value: "{name[:100]}": {wrong}')
 
 
-def unspeakable(value: Any) -> Fault | None:
-    """The first fault of what no manifest can say: too deep a nesting, or characters that no program can be given."""
-    waiting = [(value, "", 0)]
+def unspeakable(workflow: Any) -> Fault | None:
+    """The first fault of what no manifest can say: too much, too deep, or what JSON or programs cannot be given."""
+    if not isinstance(workflow, dict):
+        return _fault("", f"has to be of type object, not {name_of(workflow)}")
+    waiting: list[tuple[Any, str, int]] = [
+        (inner, str(key), 1)
+        for key, inner in workflow.items()
+        if key != "status"  # which Argo stores elsewhere
+    ]
+    count = size = 0
     while waiting:
         item, path, depth = waiting.pop()
+        count += 1
+        size += len(item) if isinstance(item, str) else 1
+        if count > MAX_VALUES or size > MAX_BYTES:
+            return _fault("", f"has more than {MAX_VALUES} values or {MAX_BYTES} bytes (1.5 MiB)")
         if depth > MOST_DEEP:
             return _fault(path[:200], f"is nested more than {MOST_DEEP} deep")
-        if isinstance(item, str) and _UNSPEAKABLE.search(item):
-            return _fault(path, "holds a NUL, half a surrogate pair or a noncharacter, which no program can be given")
+        if message := _unsaid(item):
+            return _fault(path, message)
         if isinstance(item, dict):
             waiting += [(inner, _join(path, str(key)), depth + 1) for key, inner in item.items()]
         elif isinstance(item, list):
-            waiting += [(inner, f"{path}[{number}]", depth + 1) for number, inner in enumerate(item)]
+            waiting += [(inner, f"{path}[{number}]", depth + 1) for number, inner in enumerate(item[: MAX_VALUES + 1])]
     return None
+
+
+def _unsaid(item: Any) -> str:
+    """Why a value, or a name in it, can be in no manifest; empty if it can."""
+    for text in [item] if isinstance(item, str) else item if isinstance(item, dict) else ():
+        if not isinstance(text, str):
+            return f"has a name of type {name_of(text)}; names are text"
+        if _UNSPEAKABLE.search(text):
+            return "holds a NUL, half a surrogate pair or a noncharacter, which no program can be given"
+    if isinstance(item, int) and item.bit_length() > _MOST_BITS:
+        return f"is a number of more than {_MOST_BITS} bits"
+    return ""
 
 
 def _fault(path: str, message: str) -> Fault:
