@@ -198,7 +198,8 @@ class Explanation:
         argv = [*(container.get("command") or ()), *(container.get("args") or ())]
         if container.get("source") is not None:
             first = words.short(container["source"].strip().split("\n")[0])
-            argv.append(f"FILE, which holds {len(container['source'].splitlines())} lines from {first!r} on")
+            lines = len(container["source"].strip().splitlines())
+            argv.append(f"FILE, which holds {f'{lines} lines from {first!r} on' if lines > 1 else repr(first)}")
             yield f"program     {title}{' '.join(argv)}"
         else:
             yield f"program     {title}{words.short(' '.join(map(words.quoted, argv))) or 'none'}"

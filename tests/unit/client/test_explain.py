@@ -75,6 +75,10 @@ def test_the_graph_shows_order_conditions_loops_and_handlers() -> None:
     ]
 
 
+def test_a_script_of_one_line_is_told_whole() -> None:
+    assert "  program     sh FILE, which holds 'echo first'" in said(DAG.replace("echo second", ""))
+
+
 def test_each_template_says_what_its_nodes_will_see() -> None:
     text = "\n".join(said(DAG))
     for words in (
