@@ -17,7 +17,7 @@ import typer
 from orchestra import arguments, desk, doctor, lint, schema, screen
 from orchestra.endings import EXIT_CODES, OK, UNSUCCESSFUL, guarded
 from orchestra.options import AsJson, Server, Wait, connected, pairs, tell_version
-from orchestra.workflow.commands import app as workflow_app
+from orchestra.workflow.app import app as workflow_app
 
 if TYPE_CHECKING:
     from orchestra.client import Client, Json

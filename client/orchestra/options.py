@@ -30,12 +30,14 @@ def connected(server: str | None) -> Client:
 
 
 def pairs(given: Sequence[str] | None, option: str = "-p") -> dict[str, str]:
-    """`NAME=VALUE` texts of an option as a mapping; ends the command if one is none."""
+    """`NAME=VALUE` texts of an option as a mapping; ends the command if one is none or a name comes twice."""
     found: dict[str, str] = {}
     for text in given or ():
         name, equals, value = text.partition("=")
         if not equals or not name:
             desk.fail(f"{option} {text}: it has to be NAME=VALUE.")
+        if name in found:
+            desk.fail(f"{option} {name} is given twice: {found[name]!r} and {value!r}.")
         found[name] = value
     return found
 

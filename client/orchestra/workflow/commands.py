@@ -1,71 +1,46 @@
-"""The commands of `orchestra workflow`."""
+"""The commands of `orchestra workflow` that run and show."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from orchestra import desk, screen
-from orchestra.endings import OK, USAGE
-from orchestra.options import AsJson, pairs
-
-if TYPE_CHECKING:
-    from orchestra.workflow.folder import Folder
-
-app = typer.Typer(
-    help="Run Argo Workflow manifests on this machine, without a server.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+from orchestra import desk
+from orchestra.options import AsJson
+from orchestra.workflow.options import (
+    FOLDER,
+    ConfigMaps,
+    Images,
+    Kind,
+    Manifest,
+    Name,
+    ParameterFile,
+    Parameters,
+    Place,
+    Sandbox,
+    at,
+    values,
 )
 
-
-class Sandbox(StrEnum):
-    """Where nodes run."""
-
-    AUTO = "auto"
-    PRIVATE = "private"
-    PLAIN = "plain"
+app = typer.Typer()
 
 
-Place = Annotated[
-    Path,
-    typer.Option(
-        "--folder",
-        envvar="ORCHESTRA_FOLDER",
-        readable=False,  # a sentence that says what to do comes later
-        help="Where workflows, logs and artifacts are kept.",
-    ),
-]
-Manifest = Annotated[str, typer.Argument(metavar="FILE|-", help="A manifest; - is standard input.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a workflow.")]
-Parameters = Annotated[
-    list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Value of a parameter.")
-]
-Kind = Annotated[
-    Sandbox, typer.Option("--sandbox", help="private: a root of its own for each node; plain: this machine's.")
-]
-ConfigMaps = Annotated[
-    list[str] | None, typer.Option("--configmap", metavar="FILE", help="ConfigMaps that the workflow refers to.")
-]
-Images = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--images", metavar="FILE", envvar="ORCHESTRA_IMAGES", help="What images mean here (see docs/desk.md)."
-    ),
-]
-FOLDER = Path(".orchestra")
+class Form(StrEnum):
+    """How a workflow is printed for programs."""
+
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - each is an option
+    context: typer.Context,
     file: Manifest,
     parameter: Parameters = None,
+    parameter_file: ParameterFile = "",
     name: Annotated[str, typer.Option("--name", help="Name of this run, instead of the manifest's.")] = "",
     watch: Annotated[
         bool | None,
@@ -88,19 +63,16 @@ def run(
 
     Ctrl-C stops it (its exit handlers run), a second Ctrl-C terminates it.
     """
+    given = values(parameter, parameter_file)
     if server:
-        if name or status_out or configmap:
-            desk.fail("With --server only the manifest and -p are sent; leave --name, --status-out, --configmap out.")
-        from orchestra.schema import run_sent
-
-        raise typer.Exit(run_sent(server, file, pairs(parameter)))
+        raise typer.Exit(_run_there(context, server, file, given))
     with at(folder) as place:
         from orchestra.workflow.run import Order
         from orchestra.workflow.run import run as run_order
 
         order = Order(
             file=file,
-            parameters=pairs(parameter),
+            parameters=given,
             name=name,
             configmaps=configmap or (),
             images=images or (),
@@ -112,10 +84,22 @@ def run(
     raise typer.Exit(code)
 
 
+def _run_there(context: typer.Context, server: str, file: str, given: dict[str, str]) -> int:
+    """Send a manifest to a server, unless options are on the line that mean nothing there."""
+    from orchestra.schema import run_sent
+
+    sources = {name: context.get_parameter_source(name) for name in ("name", "status_out", "configmap", "images")}
+    unsent = [f"--{name.replace('_', '-')}" for name, one in sources.items() if one and one.name == "COMMANDLINE"]
+    if unsent:
+        desk.fail(f"With --server only the manifest and its parameters are sent; leave {', '.join(unsent)} out.")
+    return run_sent(server, file, given)
+
+
 @app.command()
 def explain(
     file: Manifest,
     parameter: Parameters = None,
+    parameter_file: ParameterFile = "",
     images: Images = None,
     sandbox: Kind = Sandbox.AUTO,
     folder: Place = FOLDER,
@@ -124,7 +108,9 @@ def explain(
     with at(folder) as place:
         from orchestra.workflow.explain import explain as explain_file
 
-        explain_file(place, file, parameters=pairs(parameter), images=images or (), sandbox=sandbox.value)
+        explain_file(
+            place, file, parameters=values(parameter, parameter_file), images=images or (), sandbox=sandbox.value
+        )
 
 
 @app.command()
@@ -133,26 +119,48 @@ def watch(name: Name, sandbox: Kind = Sandbox.AUTO, folder: Place = FOLDER) -> N
     with at(folder) as place:
         from orchestra.workflow import again
 
-        code = again.watch(place, name, sandbox=sandbox.value)
+        code = again.watch(place, place.known(name), sandbox=sandbox.value)
     raise typer.Exit(code)
 
 
 @app.command(name="list")
-def list_workflows(as_json: AsJson = False, folder: Place = FOLDER) -> None:
+def list_workflows(
+    running: Annotated[bool, typer.Option("--running", help="Only those that have not ended.")] = False,
+    completed: Annotated[bool, typer.Option("--completed", help="Only those that have ended.")] = False,
+    status: Annotated[
+        list[str] | None, typer.Option("--status", metavar="PHASE", help="Only those in such a phase, as Failed.")
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="Only those whose names begin so.")] = "",
+    output: Annotated[str, typer.Option("-o", "--output", metavar="name", help="Only the names, one a line.")] = "",
+    as_json: AsJson = False,
+    folder: Place = FOLDER,
+) -> None:
     """List the workflows, the newest first."""
+    if running and completed:
+        desk.fail("--running and --completed exclude each other.")
+    if output not in ("", "name"):
+        desk.fail(f"-o {output}: a list has only the form name (or --json).")
     with at(folder) as place:
         from orchestra.workflow import look
 
-        look.list_all(place, as_json=as_json)
+        phases = [word.strip() for one in status or () for word in one.split(",")]
+        wanted = look.Wanted(phases=phases, ended=completed or None if not running else False, prefix=prefix)
+        look.list_all(place, wanted, as_json=as_json, names_only=output == "name")
 
 
-@app.command()
-def show(name: Name, as_json: AsJson = False, folder: Place = FOLDER) -> None:
+@app.command(name="show", hidden=True)
+@app.command(name="get")
+def get(
+    name: Name,
+    as_json: AsJson = False,
+    output: Annotated[Form | None, typer.Option("-o", "--output", help="The whole workflow, or only its name.")] = None,
+    folder: Place = FOLDER,
+) -> None:
     """Show a workflow's nodes, and why it failed."""
     with at(folder) as place:
         from orchestra.workflow import look
 
-        look.show(place, name, as_json=as_json)
+        look.show(place, place.known(name), form="json" if as_json else output and output.value)
 
 
 @app.command()
@@ -161,118 +169,15 @@ def logs(
     node: Annotated[str | None, typer.Argument(help="A node: its name, display name or id.")] = None,
     container: Annotated[str, typer.Option("-c", "--container", help="One container of a containerSet.")] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the workflow has ended.")] = False,
+    tail: Annotated[
+        int, typer.Option("--tail", min=-1, help="So many lines of each log, from its end.", show_default="all")
+    ] = -1,
+    grep: Annotated[str, typer.Option("--grep", metavar="TEXT", help="Only lines with this text.")] = "",
     folder: Place = FOLDER,
 ) -> None:
     """Print the logs of a workflow's nodes."""
     with at(folder) as place:
-        from orchestra.workflow import look
+        from orchestra.workflow import logs as reading
 
-        look.logs(place, name, node, container=container, follow=follow)
-
-
-def _control(folder: Path, name: str, what: str, **more: object) -> NoReturn:
-    with at(folder) as place:
-        from orchestra.workflow import again
-
-        code = again.control(place, name, what, **more)
-    raise typer.Exit(code)
-
-
-@app.command()
-def stop(name: Name, folder: Place = FOLDER) -> None:
-    """End what runs, then run the exit handlers."""
-    _control(folder, name, "stop")
-
-
-@app.command()
-def terminate(name: Name, folder: Place = FOLDER) -> None:
-    """End what runs, without exit handlers."""
-    _control(folder, name, "terminate")
-
-
-@app.command()
-def suspend(name: Name, folder: Place = FOLDER) -> None:
-    """Start nothing more until `resume`."""
-    _control(folder, name, "suspend")
-
-
-@app.command()
-def resume(
-    name: Name,
-    node: Annotated[str | None, typer.Option("--node", help="Only this suspended node.")] = None,
-    parameter: Parameters = None,
-    folder: Place = FOLDER,
-) -> None:
-    """Let a suspended workflow, or its suspended nodes, go on; -p supplies values (with --node)."""
-    if parameter and not node:
-        desk.fail("-p supplies values to one suspended node: say which with --node.")
-    _control(folder, name, "resume", node=node, parameters=pairs(parameter))
-
-
-@app.command()
-def retry(name: Name, parameter: Parameters = None, sandbox: Kind = Sandbox.AUTO, folder: Place = FOLDER) -> None:
-    """Run what failed again; what succeeded is kept."""
-    with at(folder) as place:
-        from orchestra.workflow import again
-
-        code = again.retry(place, name, pairs(parameter), sandbox=sandbox.value)
-    raise typer.Exit(code)
-
-
-@app.command()
-def resubmit(name: Name, parameter: Parameters = None, sandbox: Kind = Sandbox.AUTO, folder: Place = FOLDER) -> None:
-    """Run a workflow anew from its beginning, under a name of its own."""
-    with at(folder) as place:
-        from orchestra.workflow import again
-
-        code = again.resubmit(place, name, pairs(parameter), sandbox=sandbox.value)
-    raise typer.Exit(code)
-
-
-@app.command()
-def delete(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Workflows that have ended.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that have ended.")] = False,
-    folder: Place = FOLDER,
-) -> None:
-    """Remove workflows that have ended, with their logs; artifacts stay."""
-    if bool(names) == everything:
-        desk.fail("Give the names of workflows, or --all.")
-    with at(folder) as place:
-        from orchestra.workflow import again
-
-        for name in again.delete(place, names or ()):
-            print(f"Deleted {name}.")
-
-
-@contextmanager
-def at(folder: Path) -> Iterator[Folder]:
-    """The folder of workflows; what goes wrong with it is said in a sentence."""
-    desk.need_engine()
-    from orchestra.workflow.folder import DeskError, Folder
-    from orchestra.workflow.manifest import BadManifest
-
-    try:
-        yield Folder(path=folder)
-    except BadManifest as error:
-        for line in error.lines:
-            screen.note(screen.shown(line))
-        raise typer.Exit(USAGE) from None
-    except DeskError as error:
-        desk.fail(str(error))
-    except BrokenPipeError:  # whoever read the output has read enough
-        raise typer.Exit(OK) from None
-    except OSError as error:
-        where = Path(error.filename or folder)
-        own = isinstance(error, PermissionError) and where.absolute().is_relative_to(folder.absolute())
-        desk.fail(f"{where}: {error.strerror or error}{f'. {_whose(folder)}' if own else ''}")
-
-
-def _whose(folder: Path) -> str:
-    """What to do where a folder cannot be used."""
-    try:
-        owner = folder.stat().st_uid
-    except OSError:
-        return "Use a folder of your own with --folder."
-    other = f"{folder} belongs to user {owner}, not to you ({os.getuid()}); use" if owner != os.getuid() else "Use"
-    return f"{other} a folder of your own with --folder."
+        choice = reading.Choice(node=node, container=container, tail=None if tail < 0 else tail, grep=grep)
+        reading.show(place, place.known(name), choice, follow=follow)

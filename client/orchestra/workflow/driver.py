@@ -145,7 +145,7 @@ class Driver:
         return seen[1]
 
     def control(self, name: str, what: str, **more: Any) -> None:
-        """Do to a running workflow: stop, terminate, suspend or resume (node, parameters). Raises DeskError."""
+        """Do to a running workflow: stop, terminate, suspend, resume or set (see `carry_out`). Raises DeskError."""
         while not (self.lead() and self.engine is not None):
             if self.folder.ask({"name": name, "what": what, **more}):
                 return
@@ -169,12 +169,21 @@ class Driver:
 
 
 def carry_out(engine: Engine, name: str, what: str, more: Mapping[str, Any]) -> None:
-    """Do one of the things of `Driver.control`. Raises DeskError."""
+    """Do one of the things of `Driver.control`: to the `nodes` (ids), if there are any, and with what they get.
+
+    Raises DeskError.
+    """
     from orchestra_engine.engine import NotFound
 
+    nodes, parameters = more.get("nodes"), more.get("parameters") or {}
     try:
         if what == "resume":
-            engine.resume(name, more.get("node"), more.get("parameters"))
+            for node in [None] if nodes is None else nodes:
+                engine.resume(name, node, parameters)
+        elif what == "set":
+            values = {key: more.get(key) or None for key in ("phase", "message")}
+            for node in nodes or ():
+                engine.set(name, node, parameters=parameters, **values)
         elif what in ("stop", "terminate", "suspend"):
             getattr(engine, what)(name)
         else:

@@ -19,44 +19,56 @@ if TYPE_CHECKING:
     from orchestra_engine.operate.templates import Library
 
 
+MOST_LINES = 1000  # of a graph: Argo allows 200 templates with 200 tasks each
+
+
 def explain(
     folder: Folder, file: str, *, parameters: Mapping[str, str], images: Iterable[str] = (), sandbox: str
 ) -> None:
     """Print what a manifest will do. Raises DeskError, OSError."""
+    from orchestra_engine import validate
     from orchestra_engine.cluster import Cluster
     from orchestra_engine.images import looked_at
-    from orchestra_engine.sandbox import choose, plain
+    from orchestra_engine.sandbox import plain
 
     from orchestra.workflow.images import FolderImages, read_all
 
     read = manifest.read(file)
     cluster = Cluster(folder.path)
-    known = [
-        *(one for one in read.objects if one["kind"] == "WorkflowTemplate"),
-        *cluster.workflow_templates().values(),
-    ]
+    own = (one for one in read.objects if one["kind"] == "WorkflowTemplate")
+    known = [*own, *cluster.workflow_templates().values()]
     workflow = manifest.with_parameters(read.workflow, parameters, known)
     templates = {manifest.object_name(one): one for one in reversed(known)}
-    notes = _refuse_faults(read, workflow, templates, {*cluster.secrets(), *_secrets(read)})
-    place = folder.path.absolute()
-    near = place if place.is_dir() else place.parent
-    try:
-        kind = choose(sandbox, near if os.access(near, os.W_OK) else Path(tempfile.gettempdir()))
-    except RuntimeError as error:
-        raise DeskError(str(error)) from None
-    with looked_at(FolderImages(place, read_all(images))) as table:
+    ignored = _refuse_faults(read, workflow, templates, {*cluster.secrets(), *_secrets(read)})
+    kind = _chosen_sandbox(folder, sandbox)
+    with looked_at(FolderImages(folder.path.absolute(), read_all(images))) as table:
         for line in Explanation(workflow, templates, images=table, sandbox=kind).lines():
             print(screen.shown(line))
     spec = workflow.get("spec") or {}
-    refused = [f"{path}: {reason}" for path, reason in plain.faults(spec)] if kind == "plain" else []
-    if refused:
-        print("\nRefused in the plain sandbox")
-        for line in refused:
-            print(screen.shown(f"  {line}"))
-    if notes:
-        print("\nIgnored here")
-        for note in notes:
-            print(screen.shown(f"  {note}"))
+    _section("Refused in the plain sandbox", plain.faults(spec) if kind == "plain" else [])
+    _section("Fails when it runs", [(one.path, one.message.partition(": ")[2]) for one in validate.doubts(spec)])
+    _section("Ignored here", ignored)
+
+
+def _chosen_sandbox(folder: Folder, wanted: str) -> str:
+    """The sandbox that a run in the folder would have. Raises DeskError if it cannot be had."""
+    from orchestra_engine.sandbox import choose
+
+    place = folder.path.absolute()
+    near = place if place.is_dir() else place.parent
+    try:
+        return choose(wanted, near if os.access(near, os.W_OK) else Path(tempfile.gettempdir()))
+    except RuntimeError as error:
+        raise DeskError(str(error)) from None
+
+
+def _section(title: str, found: Iterable[tuple[str, str]]) -> None:
+    """Print what is to be said of some fields, if anything is."""
+    lines = [f"  {path}: {reason}" for path, reason in found]
+    if lines:
+        print(f"\n{title}")
+        for line in lines:
+            print(screen.shown(line))
 
 
 def _secrets(read: manifest.Manifest) -> set[str]:
@@ -65,8 +77,8 @@ def _secrets(read: manifest.Manifest) -> set[str]:
 
 def _refuse_faults(
     read: manifest.Manifest, workflow: Json, templates: Mapping[str, Json], secrets: Iterable[str]
-) -> list[str]:
-    """What is ignored. Raises BadManifest for what is refused."""
+) -> list[tuple[str, str]]:
+    """What is ignored: (path, reason). Raises BadManifest for what is refused."""
     from orchestra_engine import lint, validate
 
     faults = validate.check(
@@ -79,7 +91,7 @@ def _refuse_faults(
     refused = [fault for fault in faults if fault.kind == "refused"]
     if refused:
         raise manifest.BadManifest(read.lines(refused))
-    return [f"{fault.path}: {fault.message.removeprefix('ignored: ')}" for fault in faults]
+    return [(fault.path, fault.message.removeprefix("ignored: ")) for fault in faults]
 
 
 @dataclass
@@ -107,12 +119,18 @@ class Explanation:
         yield from self._head()
         yield ""
         yield "Graph"
-        for name, holder in self._tops():
-            yield from self._node(name, "", holder, self.library.local_scope, "", last=True, top=True)
+        graph = list(self._graph())
+        yield from graph[:MOST_LINES]
+        if len(graph) > MOST_LINES:
+            yield f"… and {len(graph) - MOST_LINES} more lines"
         for seen in self.seen.values():
             if words.programs(seen.template) or seen.template.get("suspend") is not None:
                 yield ""
                 yield from self._template(seen)
+
+    def _graph(self) -> Iterator[str]:
+        for name, holder in self._tops():
+            yield from self._node(name, "", holder, self.library.local_scope, "", last=True, top=True)
 
     def _tops(self) -> Iterator[tuple[str, Json]]:
         yield "", {"template": self.spec.get("entrypoint")}

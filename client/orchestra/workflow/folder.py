@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 KIND_FOLDERS = {"ConfigMap": "configmaps", "Secret": "secrets", "WorkflowTemplate": "workflowtemplates"}
+LATEST = "@latest"
 _SANDBOX = "sandbox"  # file in a workflow's folder
 _ANSWER_SECONDS = 0.05  # between two looks for an answer
 
@@ -78,6 +79,26 @@ class Folder:
             known = ", ".join(self.store().names()[-10:]) or "none at all"
             raise DeskError(f"there is no workflow {name} in {self.path} (there is: {known})")
         return record.workflow
+
+    def known(self, name: str) -> str:
+        """The name that is meant: `@latest` is the newest workflow. Raises DeskError if there is none at all."""
+        if name != LATEST:
+            return name
+        names = self.store().names()
+        if not names:
+            raise DeskError(f"there is no workflow in {self.path} that could be the latest")
+        return max(names, key=self._age)
+
+    def all_known(self, names: Iterable[str]) -> list[str]:
+        """The names that are meant, each once. Raises DeskError."""
+        return list(dict.fromkeys(self.known(name) for name in names))
+
+    def _age(self, name: str) -> tuple[str, int]:
+        try:  # times of creation are whole seconds; the note of the sandbox is written just after it
+            noted = (self.path / name / _SANDBOX).stat().st_mtime_ns
+        except OSError:
+            noted = 0
+        return str(self.workflow(name)["metadata"].get("creationTimestamp") or ""), noted
 
     # Who is the engine
 

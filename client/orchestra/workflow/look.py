@@ -1,29 +1,45 @@
-"""Looking at the workflows of a folder: lists, one of them, logs."""
+"""Looking at the workflows of a folder: lists, and one of them."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from orchestra import screen
-from orchestra.desk import DeskError
 from orchestra.workflow import tree
 from orchestra.workflow.folder import Folder, Json
-from orchestra.workflow.status_file import whole
+from orchestra.workflow.status_file import text_of, whole
 from orchestra.workflow.view import LogReader, picture, reasons, verdict
 
-_LOOK_SECONDS = 0.2
-_CHUNK = 65_536
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which workflows are listed: in one of some phases, ended (or not, or either), by the beginning of their names."""
+
+    phases: Sequence[str] = ()
+    ended: bool | None = None
+    prefix: str = ""
+
+    def has(self, workflow: Json) -> bool:
+        """Whether a workflow is wanted."""
+        return (
+            (not self.phases or tree.phase_of(workflow).lower() in map(str.lower, self.phases))
+            and self.ended in (None, tree.finished(workflow))
+            and str(workflow["metadata"]["name"]).startswith(self.prefix)
+        )
 
 
-def list_all(folder: Folder, *, as_json: bool) -> None:
+def list_all(folder: Folder, wanted: Wanted, *, as_json: bool, names_only: bool = False) -> None:
     """Print the workflows, the newest first."""
-    found = [folder.workflow(name) for name in folder.store().names()]
+    found = [one for one in map(folder.workflow, folder.store().names()) if wanted.has(one)]
     found.sort(key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True)
+    if names_only:
+        for one in found:
+            print(one["metadata"]["name"])
+        return
     if as_json:
         screen.print_json([_summary(one) for one in found])
         return
@@ -38,7 +54,8 @@ def list_all(folder: Folder, *, as_json: bool) -> None:
         progress, took = status.get("progress", ""), tree.duration(status, now)
         rows.append((one["metadata"]["name"], tree.phase_of(one), progress, began, took, message))
     headings = ("name", "phase", "progress", "created (UTC)", "duration", "message")
-    screen.table(headings, rows, empty=f"There is no workflow in {folder.path}.")
+    such = "" if wanted == Wanted() else "such "
+    screen.table(headings, rows, empty=f"There is no {such}workflow in {folder.path}.")
 
 
 def _summary(workflow: Json) -> Json:
@@ -54,11 +71,14 @@ def _summary(workflow: Json) -> Json:
     }
 
 
-def show(folder: Folder, name: str, *, as_json: bool) -> None:
-    """Print a workflow's tree, why it failed, and what it gave out. Raises DeskError."""
+def show(folder: Folder, name: str, *, form: str | None = None) -> None:
+    """Print a workflow's tree, why it failed, and what it gave out; as json or yaml the whole of it, or its name.
+
+    Raises DeskError.
+    """
     workflow = folder.workflow(name)
-    if as_json:
-        screen.print_json(whole(workflow))
+    if form is not None:
+        print(name if form == "name" else text_of(whole(workflow), as_yaml=form == "yaml").rstrip("\n"))
         return
     console = screen.console()
     screen.draw(picture(workflow, width=console.width, encoding=sys.stdout.encoding), on=console)
@@ -84,69 +104,3 @@ def _outputs(folder: Folder, workflow: Json) -> Iterator[tuple[str, Any]]:
             if key and artifact["name"] not in seen:
                 seen.add(artifact["name"])
                 yield f"artifact {artifact['name']}", folder.path / "artifacts" / key
-
-
-# --- logs ----------------------------------------------------------------------------------------------------------
-def logs(folder: Folder, name: str, node: str | None, *, container: str, follow: bool) -> None:
-    """Print the logs of nodes, in the order in which they started. Raises DeskError."""
-    done: dict[Path, int] = {}
-    while True:
-        workflow = folder.workflow(name)
-        over = tree.finished(workflow) or not follow or not folder.led()
-        chosen = _chosen(workflow, node)
-        several = node is None and sum(one.get("type") == "Pod" for one in _nodes(workflow)) > 1
-        for one in chosen:
-            for part, path in LogReader(folder.path).files(workflow, one):
-                if not container or part == container:
-                    label = _label(one, part, several=several) if several or part else ""
-                    done[path] = _copy(path, done.get(path, 0), label, whole=over)
-        sys.stdout.buffer.flush()
-        if over:
-            break
-        time.sleep(_LOOK_SECONDS)
-    if follow and not tree.finished(workflow):
-        screen.note(f"Nobody runs {name}: `orchestra workflow watch {name}` goes on with it.")
-
-
-def _nodes(workflow: Json) -> list[Json]:
-    found: dict[str, Json] = (workflow.get("status") or {}).get("nodes") or {}
-    return list(found.values())
-
-
-def _chosen(workflow: Json, node: str | None) -> list[Json]:
-    pods = [one for one in _nodes(workflow) if one.get("type") == "Pod"]
-    if node is None:
-        return pods
-    found = [one for one in pods if node in (one["id"], one["name"], one["displayName"])]
-    if not found:
-        known = ", ".join(one["displayName"] for one in pods[:10]) or "none yet"
-        raise DeskError(f"no node {node} has run in {workflow['metadata']['name']} (there are: {known})")
-    return found
-
-
-def _label(node: Json, part: str, *, several: bool) -> str:
-    name = str(node["displayName"]) if several else ""
-    return screen.shown(" ".join(word for word in (name, part) if word))
-
-
-def _copy(path: Path, offset: int, label: str, *, whole: bool) -> int:
-    """Write what a log has beyond `offset`; with a label whole lines only, unless it is the end. The new offset."""
-    with path.open("rb") as log:
-        log.seek(offset)
-        while data := log.read(_CHUNK):
-            if label and not whole:
-                data = data[: data.rfind(b"\n") + 1]
-                if not data:
-                    break
-            if label:
-                sys.stdout.buffer.writelines(f"{label}: ".encode() + line for line in _lines(data))
-            else:
-                sys.stdout.buffer.write(data)
-            offset += len(data)
-            log.seek(offset)
-    return offset
-
-
-def _lines(data: bytes) -> Iterator[bytes]:
-    for line in data.splitlines(keepends=True):
-        yield line if line.endswith(b"\n") else line + b"\n"

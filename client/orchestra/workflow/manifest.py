@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "argoproj.io/v1alpha1"
 TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
+_MISSING = re.compile(r"spec\.arguments\.(?P<name>.+)\.value or spec\.arguments\.(?P=name)\.valueFrom is required")
 _ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
 
 
@@ -42,18 +43,23 @@ class Manifest:
     base: str = "spec"  # where the workflow's spec stands in that document
     objects: list[Json] = field(default_factory=list)
     templates: dict[str, Marks] = field(default_factory=dict)  # of the WorkflowTemplates of the file, by name
+    given_name: str = ""  # by --name
 
-    def lines(self, faults: Iterable[Any]) -> list[str]:
+    def lines(self, faults: Iterable[Any], severity: str = "error") -> list[str]:
         """The faults (path, message) of the workflow as lines."""
-        return [self._line(fault.path, fault.message) for fault in faults]
+        return [self._line(fault.path, fault.message, severity) for fault in faults]
 
     def _own(self, path: str) -> str:
         """Where a path of the workflow lies in the document."""
         return self.base + path.removeprefix("spec") if re.match(r"spec\b", path) else path
 
-    def _line(self, path: str, message: str) -> str:
+    def _line(self, path: str, message: str, severity: str) -> str:
         from orchestra_engine.validate import told
 
+        if self.given_name and path == "metadata.name":
+            return f"--name {self.given_name}: {told(message)}"
+        if missing := _MISSING.fullmatch(message):
+            message = f"{message}: give it with -p {missing['name']}=VALUE"
         elsewhere = _ELSEWHERE.fullmatch(path)
         marks = self.templates.get(elsewhere["name"]) if elsewhere else self.marks
         own = elsewhere["path"] if elsewhere else self._own(path)
@@ -62,7 +68,7 @@ class Manifest:
         where = f" ({path})" if path and path not in message else ""
         if path.endswith("emplateRef") and message.endswith("not found"):
             message += "; its WorkflowTemplate has to stand in the same file, or below workflowtemplates/ in the folder"
-        return f"{self.file}:{line}:{column}: error: {told(message, marks.text(own) if marks else '')}{where}"
+        return f"{self.file}:{line}:{column}: {severity}: {told(message, marks.text(own) if marks else '')}{where}"
 
 
 def read(file: str) -> Manifest:
@@ -138,6 +144,21 @@ def read_configmaps(files: Iterable[str]) -> list[Json]:
                 raise BadManifest([f"{file}:1:1: error: it has to hold ConfigMaps that have a metadata.name"])
             found.append(value)
     return found
+
+
+def read_parameters(file: str) -> dict[str, str]:
+    """The values in a file, as `argo submit --parameter-file` reads it: a mapping; what is no text becomes its JSON.
+
+    Raises ValueError with the place, OSError.
+    """
+    from orchestra_engine.language import gojson
+    from orchestra_engine.manifest import load
+
+    documents = load(desk.read_manifest(file))
+    if len(documents) > 1:
+        raise ValueError(f"it holds {len(documents)} documents; it has to be one mapping of names to values")
+    given = documents[0] if documents else {}
+    return {name: value if isinstance(value, str) else gojson.dumps(value) for name, value in given.items()}
 
 
 # --- parameters and names ------------------------------------------------------------------------------------------

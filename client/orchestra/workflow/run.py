@@ -7,8 +7,9 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from orchestra import desk
+from orchestra import desk, screen
 from orchestra.desk import DeskError
 from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
 from orchestra.workflow import images, manifest, tree
@@ -17,6 +18,10 @@ from orchestra.workflow.folder import Folder, Json
 from orchestra.workflow.status_file import check_writable, write_status
 from orchestra.workflow.view import LogReader, View
 
+if TYPE_CHECKING:
+    from orchestra_engine.engine import Fault
+
+_MOST_IGNORED = 20  # fields that are told
 _TICK_SECONDS = 0.5  # between two drawings of growing durations
 
 
@@ -39,14 +44,17 @@ def run(folder: Folder, order: Order) -> int:
     read = manifest.read(order.file)
     objects = [*read.objects, *manifest.read_configmaps(order.configmaps)]
     workflow = manifest.with_parameters(read.workflow, order.parameters, _templates(folder, objects))
-    workflow = manifest.with_name(workflow, order.name) if order.name else workflow
+    if order.name:
+        workflow, read.given_name = manifest.with_name(workflow, order.name), order.name
     entries = images.read_all(order.images)
-    _check(folder, read, workflow, objects, entries=entries, sandbox=order.sandbox)
+    ignored = _check(folder, read, workflow, objects, entries=entries, sandbox=order.sandbox)
     check_writable(order.status_out)
     with new_folder(folder), Driver(folder, sandbox=order.sandbox) as driver, Interrupts() as interrupts:
         driver.lead()
         with images.kept_with(folder.path, entries):
-            name, news = submit(driver, read, workflow, objects, given=bool(order.name))
+            name, news = submit(driver, read, workflow, objects)
+        for line in [*ignored[:_MOST_IGNORED], *_more(len(ignored) - _MOST_IGNORED)]:
+            screen.note(screen.shown(line))
         view = View(sys.stderr if order.status_out == desk.STDIN else sys.stdout, live=order.live)
         return follow(driver, name, view, interrupts, status_out=order.status_out, news=news)
 
@@ -58,6 +66,10 @@ def _templates(folder: Folder, objects: Sequence[Json]) -> list[Json]:
     return [*(one for one in objects if one.get("kind") == "WorkflowTemplate"), *there]
 
 
+def _more(count: int) -> list[str]:
+    return [f"… and {count} more fields are ignored; `orchestra lint` lists them"] if count > 0 else []
+
+
 def _check(
     folder: Folder,
     read: manifest.Manifest,
@@ -66,8 +78,8 @@ def _check(
     *,
     entries: Mapping[str, images.Entry],
     sandbox: str,
-) -> None:
-    """Say all that is wrong before anything is written. Raises manifest.BadManifest."""
+) -> list[str]:
+    """Lines on what is ignored; all that is wrong is said before anything is written. Raises manifest.BadManifest."""
     from orchestra_engine import admission, validate
     from orchestra_engine.cluster import Cluster
     from orchestra_engine.images import looked_at
@@ -85,12 +97,12 @@ def _check(
     )
     refused = [fault for fault in faults if fault.kind == "refused"]
     if not refused:
-        return
+        return read.lines([fault for fault in faults if fault.kind == "ignored"], "note")
     lacking: list[admission.Fault] = []
     if not any(fault.by == "api-server" for fault in refused):
         with looked_at(images.FolderImages(folder.path.absolute(), entries)) as table:
             lacking = admission.lacking(workflow, templates, images=table, sandbox=sandbox)
-    raise manifest.BadManifest(read.lines([*refused, *lacking]))
+    raise manifest.BadManifest([*read.lines([*refused, *lacking]), *_about_sandbox(folder, lacking)])
 
 
 @contextlib.contextmanager
@@ -105,12 +117,10 @@ def new_folder(folder: Folder) -> Iterator[None]:
         raise
 
 
-def submit(
-    driver: Driver, read: manifest.Manifest, workflow: Json, objects: Sequence[Json], *, given: bool
-) -> tuple[str, str]:
+def submit(driver: Driver, read: manifest.Manifest, workflow: Json, objects: Sequence[Json]) -> tuple[str, str]:
     """Have a workflow run, or go on if it is running already: its name, and what is to be said about that.
 
-    `given`: its name was asked for, so that no other will do. Raises DeskError.
+    A name that was asked for is the only one that will do. Raises DeskError.
     """
     from orchestra_engine.engine import Fault, Refused
     from orchestra_engine.store import BadName
@@ -126,7 +136,7 @@ def submit(
         if there.workflow.get("spec") != workflow.get("spec"):
             raise DeskError(f"another workflow named {wanted} is running; give this one a name with --name")
         return wanted, f"{wanted} is running already; going on with it."
-    if there is not None and given:
+    if there is not None and read.given_name:
         raise DeskError(f"there is a workflow {wanted} already: `orchestra workflow delete {wanted}` removes it.")
     if there is not None:
         name = manifest.next_name(wanted, driver.folder.store().names())
@@ -135,8 +145,21 @@ def submit(
         with manifest.applied(driver.folder, objects):
             driver.submit(manifest.with_name(workflow, name))
     except Refused as refused:
-        raise manifest.BadManifest(read.lines(refused.faults)) from None
+        raise manifest.BadManifest(
+            [*read.lines(refused.faults), *_about_sandbox(driver.folder, refused.faults)]
+        ) from None
     return name, news
+
+
+def _about_sandbox(folder: Folder, faults: Sequence[Fault]) -> list[str]:
+    """What this machine has, if a workflow was refused for the lesser sandbox."""
+    from orchestra_engine.sandbox import why_no_private_root
+
+    if not any("plain sandbox" in fault.message for fault in faults):
+        return []
+    if reason := why_no_private_root():
+        return [f"This machine cannot give nodes a root of their own: {reason}; `orchestra doctor` tells what to do."]
+    return ["This machine can give each node a root of its own (private): there it runs, without --sandbox plain."]
 
 
 def follow(

@@ -40,7 +40,7 @@ def write_status(file: str, workflow: Json) -> None:
     """
     if not file:
         return
-    text = _text(whole(workflow), as_yaml=file.endswith(_YAML))
+    text = text_of(whole(workflow), as_yaml=file.endswith(_YAML))
     if file == desk.STDIN:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -60,7 +60,8 @@ def whole(workflow: Json) -> Json:
     return {**workflow, "status": status}
 
 
-def _text(value: Json, *, as_yaml: bool) -> str:
+def text_of(value: Json, *, as_yaml: bool) -> str:
+    """A workflow as JSON, or as YAML."""
     if not as_yaml:
         return json.dumps(value, indent=2) + "\n"
     import yaml

@@ -22,7 +22,8 @@ STYLES = {
     "Failed": "red",
     "Error": "bold red",
 }
-_STOPPED = ("workflow shutdown with strategy", "Stopped with strategy")  # so Argo says what a stop ended
+# So begins what is said of nodes that something else ended: Argo's words for a stop, the engine's for the rest.
+_STOPPED = ("workflow shutdown with strategy", "Stopped with strategy", "the workflow has ended")
 
 
 @dataclass

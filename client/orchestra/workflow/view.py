@@ -167,7 +167,8 @@ def reasons(workflow: Json, logs: LogReader) -> Iterator[str]:
         yield screen.shown(f"\n{node['name']} is {node['phase']}: {node.get('message') or 'it does not say why'}")
         yield from (screen.shown(f"    {line}") for line in lines)
     if len(failing) > _MOST_LOGS:
-        yield f"\n… and {len(failing) - _MOST_LOGS} more nodes failed"
+        more = len(failing) - _MOST_LOGS
+        yield f"\n… and {more} more node{'' if more == 1 else 's'} failed"
 
 
 def verdict(workflow: Json) -> str:
@@ -194,23 +195,26 @@ def picture(
     left = 0
     if height is not None and len(lines) > max(1, height - _AROUND):
         lines, left = _fitting(lines, max(1, height - _AROUND))
-    templates = width is None or width >= _NARROW
-    grid = _grid(lines, now, tree.symbols(encoding), templates=templates, one_line=height is not None)
+    grid = _grid(lines, now, tree.symbols(encoding), width=width, one_line=height is not None)
     head = _head(workflow, status, now)
     return Group(head, grid, _text(f"… and {left} more nodes")) if left else Group(head, grid)
 
 
 def _grid(
-    lines: list[tree.Row], now: datetime, symbols: tree.Symbols, *, templates: bool, one_line: bool
+    lines: list[tree.Row], now: datetime, symbols: tree.Symbols, *, width: int | None, one_line: bool
 ) -> RenderableType:
     from rich.table import Table
 
+    templates = width is None or width >= _NARROW
+    # Without bounds a long name would leave no room for the messages, which are why people look.
+    crowded = width is not None and any(row.node.get("message") for row in lines)
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    grid.add_column("STEP", overflow="ellipsis", no_wrap=True)
+    grid.add_column("STEP", overflow="ellipsis", no_wrap=True, max_width=(width or 0) // 2 if crowded else None)
     if templates:
-        grid.add_column("TEMPLATE", overflow="ellipsis", no_wrap=True)
-    grid.add_column("DURATION", no_wrap=True)
-    grid.add_column("MESSAGE", overflow="ellipsis", no_wrap=one_line)
+        most = (width or 0) // 6 if crowded else None
+        grid.add_column("TEMPLATE", overflow="ellipsis", no_wrap=True, max_width=most)
+    grid.add_column("DURATION", no_wrap=True, min_width=len("DURATION"))
+    grid.add_column("MESSAGE", overflow="ellipsis" if one_line else "fold", no_wrap=one_line)
     for number, row in enumerate(lines):
         if number and not row.indent:
             grid.add_row()

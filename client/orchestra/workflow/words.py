@@ -56,11 +56,13 @@ def of_part(part: Mapping[str, Any]) -> str:
 
 def _loop(kind: str, value: Any) -> str:
     if kind == "withItems":
-        return f"for each of {len(value)} items ({short(', '.join(map(_json, value)), 40)})"
+        return (
+            f"for each of {len(value)} item{'' if len(value) == 1 else 's'} ({short(', '.join(map(_json, value)), 40)})"
+        )
     if kind == "withParam":
         return f"for each of {short(str(value))}"
     if value.get("count") is not None:
-        return f"{value['count']} times"
+        return "once" if str(value["count"]) == "1" else f"{value['count']} times"
     return f"from {value.get('start') or 0} to {value.get('end')}"
 
 
@@ -84,13 +86,19 @@ def policy(key: str, value: Any) -> str:
     if key == "retryStrategy":
         limit = value.get("limit")
         policy = f" {value['retryPolicy']}" if value.get("retryPolicy") else ""
-        return f"retried{policy}{f' up to {limit} times' if limit is not None else ' without end'}"
+        return f"retried{policy}{_times(limit)}"
     if key == "synchronization":
         names = [f"mutex {one['name']}" for one in value.get("mutexes") or ()]
         references = [one.get("configMapKeyRef") or {} for one in value.get("semaphores") or ()]
         names += [f"semaphore {one.get('name')}/{one.get('key')}" for one in references]
         return ", ".join(names)
     return f"at most {value} at a time" if key == "parallelism" and isinstance(value, int) else str(value)
+
+
+def _times(limit: Any) -> str:
+    if limit is None:
+        return " without end"
+    return " once" if str(limit) == "1" else f" up to {limit} times"
 
 
 def inputs(template: Mapping[str, Any]) -> Iterator[str]:

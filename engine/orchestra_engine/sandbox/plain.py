@@ -65,14 +65,14 @@ def faults(spec: dict[str, Any]) -> list[tuple[str, str]]:
                         break
             folder = str(container.get("workingDir") or "")
             if folder.startswith("/") and "{{" not in folder and not os.path.isdir(folder):
-                reason = f"this machine has no private root for nodes (see the sandbox), and it has no folder {folder}"
+                reason = f"nodes run in the plain sandbox here, and this machine has no folder {folder}"
                 result.append((f"{path}.{field}.workingDir", reason))
     return result
 
 
 def _reason(literal: str, tag: str) -> str:
     advice = f"write {{{{{tag}}}}} instead" if tag else "an emptyDir needs the private root"
-    return f"this machine has no private root for nodes, so {literal} would be the machine's own: {advice}"
+    return f"nodes run in the plain sandbox here, where {literal} would be the machine's own: {advice}"
 
 
 def _declared(template: dict[str, Any]) -> Iterator[tuple[str, str]]:

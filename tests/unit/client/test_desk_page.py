@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from orchestra.workflow import images
-from orchestra.workflow.commands import app
+from orchestra.workflow.app import app
 from orchestra_engine.lint import lint
+from orchestra_engine.operate import selectors
+from typer.main import get_command
 
 PAGE = Path(__file__).parents[3] / "docs" / "desk.md"
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -31,6 +33,11 @@ def test_the_pages_table_of_images_can_be_read(tmp_path: Path, monkeypatch: pyte
 
 def test_the_page_names_what_ends_and_what_goes_on() -> None:
     text = PAGE.read_text()
-    named = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert {"stop", "terminate", "retry", "resubmit", "watch", "resume", "delete"} <= named
-    assert [name for name in sorted(named - {"show", "suspend"}) if not re.search(rf"\b{name}\b", text)] == []
+    named = {name for name, command in get_command(app).commands.items() if not command.hidden}
+    assert {"stop", "terminate", "retry", "resubmit", "watch", "resume", "delete", "node"} <= named
+    assert [name for name in sorted(named) if not re.search(rf"(`|orchestra workflow ){name}\b", text)] == []
+
+
+def test_the_page_names_the_fields_that_a_selector_can_have() -> None:
+    text = PAGE.read_text()
+    assert [field for field in selectors.FIELDS if f"`{field}`" not in text] == []

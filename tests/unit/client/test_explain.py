@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from orchestra.command import app
-from orchestra.workflow.explain import Explanation
+from orchestra.workflow.explain import MOST_LINES, Explanation
 from orchestra_engine.images import Image, ImageTable
 from orchestra_engine.manifest import load
 from typer.testing import CliRunner
@@ -145,3 +145,52 @@ def test_a_manifest_that_would_be_refused_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["workflow", "explain", str(tmp_path / "w.yaml")])
     assert result.exit_code == 2
     assert f"{tmp_path}/w.yaml:5:15: error: template name 'none' undefined" in result.stderr
+
+
+def test_a_graph_of_very_many_lines_is_cut_and_its_programs_are_still_told() -> None:
+    head = DAG.partition("  entrypoint")[0] + "  entrypoint: t0\n  templates:\n"
+    many = "".join(
+        f"  - name: t{n}\n    dag:\n      tasks:\n"
+        + "".join(f"      - {{name: a{m}, template: t{(n + m) % 60 if m % 2 else 60}}}\n" for m in range(60))
+        for n in range(60)
+    )
+    lines = said(head + many + "  - {name: t60, container: {image: mine, command: [last]}}\n")
+    assert len(lines) < MOST_LINES + 20
+    (more,) = (line for line in lines if line.startswith("… and "))
+    assert int(more.split()[2]) > 1000
+    assert "  program     last" in lines
+
+
+def test_a_template_that_runs_itself_is_drawn_once() -> None:
+    lines = said(
+        DAG.partition("  templates")[0]
+        + """  templates:
+  - name: main
+    steps: [[{name: again, template: main, when: "{{workflow.parameters.who}} == x"}], [{name: s, template: bye}]]
+  - name: bye
+    script: {image: mine, command: [sh], source: "echo only"}
+"""
+    )
+    assert lines[lines.index("Graph") + 1 :][:3] == [
+        "main (steps)",
+        "├─ [0] again: main (steps)  when {{workflow.parameters.who}} == x  (as above)",
+        "└─ [1] s: bye (script)",
+    ]
+    assert "  program     sh FILE, which holds 'echo only'" in lines
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [("{limit: 1}", "[retried once]"), ("{limit: 2}", "[retried up to 2 times]"), ("{}", "without end")],
+)
+def test_how_often_a_node_is_tried_is_said_in_good_english(strategy: str, words: str) -> None:
+    assert any(words in line for line in said(DAG.replace("{limit: 3}", strategy)))
+
+
+def test_what_will_fail_when_it_runs_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = DAG.replace("image: mine", "image: busybox").replace("a && b.Failed", "a &&")
+    Path("w.yaml").write_text(text)
+    result = CliRunner().invoke(app, ["workflow", "explain", "w.yaml"])
+    assert result.exit_code == 0, result.stderr
+    assert "\nFails when it runs\n  spec.templates[0].dag.tasks[0].depends: unable to evaluate" in result.stdout

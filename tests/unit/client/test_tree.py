@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from orchestra.workflow import tree
 from orchestra.workflow.view import LogReader, View, picture, reasons, verdict
+from rich.cells import cell_len
 from rich.console import Console
 
 NOW = datetime(2001, 3, 28, 12, 0, 0, tzinfo=UTC)
@@ -124,7 +125,7 @@ def test_durations_are_short_and_never_negative(began: str | None, ended: str | 
 
 def drawn(found: dict[str, Any], **options: Any) -> str:
     out = io.StringIO()
-    Console(file=out, width=120, highlight=False).print(picture(found, **options))
+    Console(file=out, width=options.get("width", 120), highlight=False).print(picture(found, **options))
     return out.getvalue()
 
 
@@ -142,6 +143,25 @@ def test_a_narrow_screen_keeps_the_steps_whole() -> None:
     assert "TEMPLATE" in drawn(NESTED, width=80)
     assert "TEMPLATE" not in drawn(NESTED, width=40)
     assert "a(0:x)(1)" in drawn(NESTED, width=40)
+
+
+@pytest.mark.parametrize("height", [None, 24])
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_long_name_leaves_room_for_durations_and_messages(width: int, height: int | None) -> None:
+    times = {"startedAt": "2001-03-28T11:00:00Z", "finishedAt": "2001-03-28T11:02:05Z"}
+    found = workflow(
+        node("w", "DAG", "Failed"),
+        node(f"w.{'日本語' * 30}", "Pod", "Failed", boundaryID="id-w", message="main: Error", **times),
+    )
+    text = drawn(found, width=width, height=height)
+    assert max(map(cell_len, text.splitlines())) <= width
+    assert "2m05s" in text
+    assert "main" in text
+    assert "DURATION" in text
+
+
+def test_a_long_name_is_whole_where_there_is_no_message() -> None:
+    assert "a" * 50 in drawn(workflow(node("a" * 50, "Pod")), width=80)
 
 
 def test_a_node_that_waits_for_somebody_is_marked() -> None:
