@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_bench import alive, pod
+from engine_bench import PATIENCE, alive, pod
 from orchestra_engine.pod import PATH_MARK, Container, InputArtifact, OutputArtifact, OutputParameter
 from orchestra_engine.sandbox import limits
 from orchestra_engine.store import LostClaim
@@ -215,6 +216,25 @@ def test_a_node_runs_and_leaves_nothing_when_all_that_helps_the_spawner_is_kille
     assert bench.log("w-2") == "here\n"
     assert not (bench.folder("w-2") / "scratch").exists()
     assert list(bench.store.trash.glob(f"{json.loads((bench.folder('w-2') / 'started').read_bytes())['pid']}-*")) == []
+
+
+def test_nothing_waits_for_nodes_any_more_when_the_engine_has_gone(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.run(pod(args=["true"]))
+    helpers = limits.descendants(bench.loop._spawner.pid)
+    assert helpers
+    bench.close()
+    end = time.monotonic() + PATIENCE
+    while any(runs(each) for each in helpers):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_node_outlives_its_engine_and_is_adopted(make: Make, sandbox: str, tmp_path: Path) -> None:
