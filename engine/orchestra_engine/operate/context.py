@@ -41,6 +41,10 @@ class NodeError(Exception):
         self.message, self.node = message, node
 
 
+class AttemptError(NodeError):
+    """An attempt is wrong in itself, and its Retry node makes no other."""
+
+
 class Hopeless(Exception):
     """The workflow as a whole cannot go on: templates that refer to each other without end, or too many nodes."""
 

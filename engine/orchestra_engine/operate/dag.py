@@ -63,10 +63,11 @@ def _assess(op: Operation, work: Work, visit: dag_task.Visit, ident: str) -> dic
         _lead_out(op, work, found, ident)
         return board.mark(ident, phase)
     visit.check_loops(found.tasks, whole=True)
+    for name in found.tasks:  # those of the tasks and not the dag's own, which are up to a dag around it
+        outputs.publish(op, (board.named(f"{work.name}.{name}") or {}).get("outputs"))
     given = outputs.of_template(work.template, _final_scope(op, work, found)) if work.template.get("outputs") else None
     if given is not None:
         board.put(ident, "outputs", given)
-        outputs.publish(op, given)
     _lead_out(op, work, found, ident)  # a dag whose outputs fail leads nowhere
     return board.mark(ident, "Succeeded")
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, expressions
 from orchestra_engine.operate import deadlines, hooks
-from orchestra_engine.operate.context import Blocked, Board, Hopeless, NodeError, failed, is_final, rfc3339
+from orchestra_engine.operate.context import (
+    AttemptError,
+    Blocked,
+    Board,
+    Hopeless,
+    NodeError,
+    failed,
+    is_final,
+    rfc3339,
+)
 from orchestra_engine.operate.operation import Options
 from orchestra_engine.operate.scope import failures
 
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
 
 _PHASES = {"Skipped": "Succeeded", "Omitted": "Succeeded"}
+_OPERATION_ERROR = "Workflow operation error"  # of an entrypoint whose error is none of its own
 _HOOKED = {"hooked": True}
 
 
@@ -65,6 +75,8 @@ def _entry(op: Operation) -> dict[str, Any] | None:
     except Blocked:
         return None
     except NodeError as error:
+        if isinstance(error, AttemptError):
+            op.board.mark(op.board.name, "Error", _OPERATION_ERROR)
         finish(op, "Error", f"error in entry template execution: {error.message}")
         return None
 
@@ -148,7 +160,7 @@ def finish_now(board: Board, phase: str, message: str) -> None:
     if phase == "Error":
         entry = board.nodes.get(board.name)
         if entry is not None and entry["phase"] == "Running":
-            board.mark(board.name, "Error", "Workflow operation error")
+            board.mark(board.name, "Error", _OPERATION_ERROR)
     board.status["phase"], board.status["message"] = phase, message
     board.status.setdefault("startedAt", rfc3339(board.now))
     board.status["finishedAt"] = rfc3339(board.now)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orchestra_engine.language import LanguageError, durations, expressions
 from orchestra_engine.language.values import go_text
 from orchestra_engine.operate import memoize
-from orchestra_engine.operate.context import NodeError, failed, is_final, seconds_of
+from orchestra_engine.operate.context import AttemptError, NodeError, failed, is_final, seconds_of
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation, Work
@@ -78,6 +78,10 @@ def _attempt(
     try:
         return op.attempt(again)
     except NodeError as error:
+        # As in Argo what is wrong with an attempt itself is only tried again if the policy speaks of errors.
+        if _policy(op.retry_strategy(work.template) or {}) == "OnFailure":
+            failed_node = op.board.mark(node["id"], "Error", error.message)
+            raise AttemptError(error.message, failed_node) from None
         return error.node
 
 
@@ -180,12 +184,17 @@ def _limit(strategy: Mapping[str, Any]) -> int | None:
 
 
 def _covered(strategy: Mapping[str, Any], last: Mapping[str, Any]) -> bool:
-    policy = strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure")
+    policy = _policy(strategy)
     if policy == "OnTransientError":
         return any(text in last.get("message", "") for text in _TRANSIENT)
     if policy not in ("Always", "OnError", "OnFailure"):
         raise LanguageError(f"{policy} is not a valid RetryPolicy")
     return policy == "Always" or (policy == "OnError") == (last["phase"] == "Error")
+
+
+def _policy(strategy: Mapping[str, Any]) -> str:
+    policy: str = strategy.get("retryPolicy") or ("Always" if strategy.get("expression") else "OnFailure")
+    return policy
 
 
 def _ended_at(op: Operation, last: Mapping[str, Any]) -> float:
