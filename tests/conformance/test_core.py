@@ -35,8 +35,11 @@ def _seconds(pod: Pod) -> float:
 
 def _containers(case: Case, record: dict[str, Any], pod: Pod) -> list[ContainerStatus]:
     found = []
-    for container in pod.containers if len(pod.containers) > 1 else []:
-        node = next(n for n in record["nodes"].values() if n["name"] == f"{pod.node_name}.{container.name}")
+    nodes = {node["name"]: node for node in record["nodes"].values()}
+    for container in pod.containers:
+        node = nodes.get(f"{pod.node_name}.{container.name}")
+        if node is None:
+            continue  # no container set: the pod's node is all there is
         code = re.search(r"exit code (\d+)\): ?(.*)", node.get("message", ""), re.DOTALL)
         found.append(
             ContainerStatus(
