@@ -11,7 +11,7 @@ from typing import Any
 from . import parts, validate
 from .cluster import Cluster
 from .config import Fault, Grant, Refused
-from .images import ImageTable, UnknownImage
+from .images import ImageTable, unknown
 from .sandbox import plain
 from .store import Record
 from .workflow import new_status
@@ -67,22 +67,10 @@ def lacking(
     `templates` are the WorkflowTemplates that are there, by name.
     """
     specs = list(_specs(workflow, templates))
-    found = [fault for before, spec in specs for fault in _unknown_images(before, spec, images)]
+    found = [Fault(path=before + path, message=why) for before, spec in specs for path, _, why in unknown(spec, images)]
     if sandbox == "plain":
         found += [Fault(path=before + path, message=why) for before, spec in specs for path, why in plain.faults(spec)]
     return found
-
-
-def _unknown_images(before: str, spec: dict[str, Any], images: ImageTable) -> Iterator[Fault]:
-    for path, template in parts.templates(spec):
-        for where, container in parts.containers(template):
-            image = str(container.get("image") or "")
-            if not image or "{{" in image:
-                continue
-            try:
-                images.resolve(image)
-            except UnknownImage as error:
-                yield Fault(path=f"{before}{path}.{where}.image", message=str(error))
 
 
 def granted(wanted: Sequence[str] | Mapping[str, Grant], known: Mapping[str, Grant]) -> Mapping[str, Grant]:

@@ -18,6 +18,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from . import parts
 
 MACHINE = ("alpine", "busybox", "debian", "ubuntu")
 _PYTHON = re.compile(r"python(?::(?P<minor>3\.\d+)(?:\.\d+)?(?:[-.].*)?|:3(?:-.*)?|:latest|:slim|:alpine)?\Z")
@@ -100,6 +103,19 @@ def find_python(minor: str) -> tuple[str, str] | None:
             if known and known[0] == minor:
                 return os.path.realpath(known[1]), known[2]
     return None
+
+
+def unknown(spec: Mapping[str, Any], table: ImageTable) -> Iterator[tuple[str, str, str]]:
+    """The images of a WorkflowSpec that a table does not know: (path, name, why). Names with tags come at run time."""
+    for path, template in parts.templates(spec):
+        for where, container in parts.containers(template):
+            name = str(container.get("image") or "")
+            if not name or "{{" in name:
+                continue
+            try:
+                table.resolve(name)
+            except UnknownImage as error:
+                yield f"{path}.{where}.image", name, str(error)
 
 
 @contextlib.contextmanager

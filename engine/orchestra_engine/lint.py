@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestra_engine import parts, validate
-from orchestra_engine.images import ImageTable, UnknownImage, looked_at
+from orchestra_engine.images import ImageTable, looked_at, unknown
 from orchestra_engine.manifest import ManifestError, Marks, load_marked, text_of
 from orchestra_engine.validate import types
 from orchestra_engine.validate.support import GRANT
@@ -242,13 +242,6 @@ def grants_of(value: Any) -> Iterator[str]:
 
 
 def _images(document: Document, workflow: Mapping[str, Any], images: ImageTable, base: str) -> Iterator[Finding]:
-    for path, template in parts.templates(workflow.get("spec") or {}):
-        for where, container in parts.containers(template):
-            image = str(container.get("image") or "")
-            if not image or "{{" in image or image.startswith(_MODULES):
-                continue
-            try:
-                images.resolve(image)
-            except UnknownImage as error:
-                place = f"{base}{path.removeprefix('spec')}.{where}.image"
-                yield document.finding(place, WARNING, f"runs on Argo only: {error}", "engine")
+    for path, name, why in unknown(workflow.get("spec") or {}, images):
+        if not name.startswith(_MODULES):
+            yield document.finding(base + path.removeprefix("spec"), WARNING, f"runs on Argo only: {why}", "engine")
