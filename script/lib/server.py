@@ -157,7 +157,7 @@ class Server:
         """End what runs and is queued, as long as the controller can do it; nothing can be asked any more."""
         self._stop_web()
         if self.controller and self.controller.poll() is None:
-            argv = [*processes.MANAGE, "cancel", "--all", "--wait", str(seconds)]
+            argv = [*processes.MANAGE, "cancel", "--all", "--wait", str(seconds), "--verbosity", "0"]
             processes.start(argv, env=self._env).wait()
 
     def stop(self) -> None:

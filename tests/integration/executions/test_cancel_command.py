@@ -25,6 +25,12 @@ def test_all_cancels_what_has_not_ended_and_nothing_else(capsys: pytest.CaptureF
     assert "Cancelling 2" in capsys.readouterr().out
 
 
+def test_that_nothing_runs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    factories.execution(factories.module(), state=State.SUCCEEDED)
+    call_command("cancel", "--all", "--wait", "5")
+    assert capsys.readouterr().out == "There is nothing to cancel.\n"
+
+
 def test_waiting_in_vain_is_an_error_that_names_the_controller() -> None:
     factories.execution(factories.module(), state=State.RUNNING)
     with pytest.raises(CommandError, match="controller"):

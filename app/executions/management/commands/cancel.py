@@ -27,7 +27,9 @@ class Command(BaseCommand):
             rows = rows.filter(pk__in=self._known(options["executions"]))
         numbers = [services.cancel(execution).pk for execution in rows]
         if numbers:
-            self.stdout.write(f"Cancelling {len(numbers)} that still run")
+            self.stdout.write(f"Cancelling {len(numbers)} that had not ended")
+        elif options["verbosity"]:
+            self.stdout.write("There is nothing to cancel.")
         until = time.monotonic() + options["wait"]
         while options["wait"] and (left := Execution.objects.live().filter(pk__in=numbers).count()):
             if time.monotonic() > until:
