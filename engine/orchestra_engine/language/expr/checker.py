@@ -5,54 +5,40 @@ It checks all of an expression, also the branches that are never taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from orchestra_engine.language import LanguageError, regex
+from orchestra_engine.language.expr.fitting import (
+    ARITHMETIC,
+    INTEGER,
+    IS_BOOL,
+    IS_DURATION,
+    IS_STRING,
+    IS_TIME,
+    NUMBER,
+    maybe,
+)
 from orchestra_engine.language.expr.lexer import located
 from orchestra_engine.language.expr.natures import (
     ARRAY,
     BOOL,
-    DURATION,
-    FLOAT,
     INT,
     MAP,
     NIL,
-    STRING,
-    TIME,
     UNKNOWN,
     Nature,
     array_of,
     nature_of,
-    promoted,
 )
 from orchestra_engine.language.expr.signatures import BUILTINS, METHODS, Mismatch, call_nature
 from orchestra_engine.language.expr.tree import Node
 from orchestra_engine.language.values import Signature
 
-_Test = Callable[[Nature], bool]
-
-
 _ANY_BUILTIN = Signature(("interface {}",), ("interface {}", "error"), variadic=True)
-
-
-def _is(nature: Nature) -> _Test:
-    return lambda given: given == nature or (bool(nature.name) and given.name == nature.name)
-
-
-_NUMBER: _Test = lambda given: given.number  # noqa: E731 - one of a family of tests
-_INTEGER: _Test = lambda given: given.integer  # noqa: E731
-_IS_STRING, _IS_TIME, _IS_DURATION, _IS_BOOL = _is(STRING), _is(TIME), _is(DURATION), _is(BOOL)
 _PREDICATED_BOOL = frozenset(
     ("all", "none", "any", "one", "filter", "count", "find", "findLast", "findIndex", "findLastIndex")
 )
-
-
-def _maybe(left: Nature, right: Nature, *tests: _Test) -> bool:
-    """Whether the two may fit once they run: one or both are unknown, and the other is of a kind that is possible."""
-    if left.unknown and right.unknown:
-        return True
-    return (left.unknown and any(t(right) for t in tests)) or (right.unknown and any(t(left) for t in tests))
 
 
 class Checker:
@@ -117,14 +103,14 @@ class Checker:
 
     def operation(self, node: Node, left: Nature, right: Nature) -> Nature | None:
         operator = node.value
-        if operator in _ARITHMETIC:
-            return _ARITHMETIC[operator](left, right)
+        if operator in ARITHMETIC:
+            return ARITHMETIC[operator](left, right)
         if operator == "in":
             return self.membership(node, left, right)
         if operator in ("matches", "contains", "startsWith", "endsWith"):
             return self.textual(node, left, right)
         if operator == "..":
-            fits = (left.integer and right.integer) or _maybe(left, right, _INTEGER)
+            fits = (left.integer and right.integer) or maybe(left, right, INTEGER)
             return array_of(INT) if fits else None
         if operator == "??":
             return self.coalesced(left, right)
@@ -135,9 +121,9 @@ class Checker:
         if operator in ("==", "!="):
             return left.comparable(right)
         if operator in ("or", "||", "and", "&&"):
-            return left.name == right.name == "bool" or _maybe(left, right, _IS_BOOL)
+            return left.name == right.name == "bool" or maybe(left, right, IS_BOOL)
         same = left.name == right.name and left.name in ("string", "time.Time", "time.Duration")
-        possible = _maybe(left, right, _NUMBER, _IS_STRING, _IS_TIME, _IS_DURATION)
+        possible = maybe(left, right, NUMBER, IS_STRING, IS_TIME, IS_DURATION)
         return (left.number and right.number) or same or possible
 
     def membership(self, node: Node, left: Nature, right: Nature) -> Nature | None:
@@ -165,7 +151,7 @@ class Checker:
             except LanguageError as error:
                 raise self.fault(str(error), node) from None
         texts = right.name == "string" and left.name in ("string", "[]uint8" if node.value == "matches" else "string")
-        return BOOL if texts or _maybe(left, right, _IS_STRING) else None
+        return BOOL if texts or maybe(left, right, IS_STRING) else None
 
     def on_member(self, node: Node) -> Nature:
         owner, wanted = node.items
@@ -364,59 +350,3 @@ class Checker:
         for item in node.items:
             self.visit(item)
         return MAP
-
-
-def _sum(left: Nature, right: Nature) -> Nature | None:
-    names = (left.name, right.name)
-    if left.number and right.number:
-        return promoted(left, right)
-    known = {
-        ("string", "string"): STRING,
-        ("time.Time", "time.Duration"): TIME,
-        ("time.Duration", "time.Time"): TIME,
-        ("time.Duration", "time.Duration"): DURATION,
-    }
-    if names in known:
-        return known[names]
-    return UNKNOWN if _maybe(left, right, _NUMBER, _IS_STRING, _IS_TIME, _IS_DURATION) else None
-
-
-def _difference(left: Nature, right: Nature) -> Nature | None:
-    if left.number and right.number:
-        return promoted(left, right)
-    known = {
-        ("time.Time", "time.Time"): DURATION,
-        ("time.Time", "time.Duration"): TIME,
-        ("time.Duration", "time.Duration"): DURATION,
-    }
-    if (left.name, right.name) in known:
-        return known[left.name, right.name]
-    return UNKNOWN if _maybe(left, right, _NUMBER, _IS_TIME, _IS_DURATION) else None
-
-
-def _product(left: Nature, right: Nature) -> Nature | None:
-    if left.number and right.number:
-        return promoted(left, right)
-    both = {left.name, right.name}
-    if "time.Duration" in both and (len(both) == 1 or left.number or right.number):
-        return DURATION
-    return UNKNOWN if _maybe(left, right, _NUMBER, _IS_DURATION) else None
-
-
-def _quotient(left: Nature, right: Nature) -> Nature | None:
-    return FLOAT if (left.number and right.number) or _maybe(left, right, _NUMBER) else None
-
-
-def _remainder(left: Nature, right: Nature) -> Nature | None:
-    return INT if (left.integer and right.integer) or _maybe(left, right, _INTEGER) else None
-
-
-_ARITHMETIC: dict[str, Callable[[Nature, Nature], Nature | None]] = {
-    "+": _sum,
-    "-": _difference,
-    "*": _product,
-    "/": _quotient,
-    "**": _quotient,
-    "^": _quotient,
-    "%": _remainder,
-}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestra_engine.language import LanguageError, Refused, golayout, gotime
+from orchestra_engine.language.expr.texts import text_of
 from orchestra_engine.language.gotime import Location, Time
-from orchestra_engine.language.values import type_name
 
 _LAYOUTS = (
     "2006-01-02",
@@ -20,19 +20,12 @@ _LAYOUTS = (
 )
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        shown = "nil" if value is None else type_name(value)
-        raise LanguageError(f"interface conversion: interface {{}} is {shown}, not string")
-    return value
-
-
 def _date(*arguments: Any) -> Time:
     """A moment by one of the usual layouts, by a layout, or by a layout in a zone."""
     zone: Location | None = arguments[0] if arguments and isinstance(arguments[0], Location) else None
     if zone and len(arguments) == 1:
         raise LanguageError("runtime error: index out of range [0] with length 0")
-    text, *rest = (_text(v) for v in (arguments[1:] if zone else arguments))
+    text, *rest = (text_of(v) for v in (arguments[1:] if zone else arguments))
     if len(rest) == 2:
         zone = gotime.location(rest[1])
     if rest:
@@ -54,7 +47,7 @@ def _now(*_arguments: Any) -> Any:
 
 MOMENTS: dict[str, Callable[..., Any]] = {
     "date": _date,
-    "duration": lambda v: gotime.parse_duration(_text(v)),
-    "timezone": lambda v: gotime.location(_text(v)),
+    "duration": lambda v: gotime.parse_duration(text_of(v)),
+    "timezone": lambda v: gotime.location(text_of(v)),
     "now": _now,
 }

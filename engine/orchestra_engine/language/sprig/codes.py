@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestra_engine.language import LanguageError, gojson
-from orchestra_engine.language.expr.builtins import decoded64, pretty_json
+from orchestra_engine.language.expr.texts import decoded64, pretty_json
 from orchestra_engine.language.gotext import of_bytes, to_bytes
 from orchestra_engine.language.gourl import join_url, parse_url
 from orchestra_engine.language.values import type_name

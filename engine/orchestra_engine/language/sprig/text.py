@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchestra_engine.language import LanguageError
-from orchestra_engine.language.expr.builtins import replace, split
+from orchestra_engine.language.expr.texts import replace, split
 from orchestra_engine.language.gotext import (
     as_latin,
     cut,
