@@ -176,13 +176,14 @@ class Client:
         return self._json("GET", f"{API}/builds/{build}")
 
     def wait(self, execution: int, *, on_change: Callable[[Json], None] | None = None) -> Json:
-        """Come back when the execution has ended; `on_change` gets it each time that its state or message is new."""
-        seen: tuple[Any, Any] | None = None
+        """Come back when it has ended; `on_change` gets it when its state, message or suspended nodes are others."""
+        seen: tuple[Any, ...] | None = None
         every = 0.05  # s; growing, so that a quick run is seen soon and a slow one asks little
         while True:
             now = self._patiently(lambda: self.execution(execution))
-            if on_change and seen != (now["state"], now.get("message")):
-                seen = (now["state"], now.get("message"))
+            held = [node["phase"] for node in now.get("nodes") or () if node["type"] == "Suspend"]
+            if on_change and seen != (news := (now["state"], now.get("message"), held)):
+                seen = news
                 on_change(now)
             if now["state"] in FINAL:
                 return now

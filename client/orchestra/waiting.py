@@ -12,6 +12,7 @@ from orchestra.endings import OK, UNSUCCESSFUL
 from orchestra.errors import Left, OrchestraError
 
 LAST_LINES = 20
+_MOST_NAMES = 3  # of nodes in one line
 
 
 class Answer(Enum):
@@ -124,8 +125,12 @@ def show_catalog(catalog: Json) -> None:
 
 
 def _progress(what: str, now: Json) -> str:
-    message = screen.shown(now.get("message") or "").strip()
-    return f"{what}: {now['state']}" + (f" ({message})" if message else "")
+    told = screen.shown(now.get("message") or "").strip()
+    nodes = now.get("nodes") or ()
+    if held := [one["display_name"] for one in nodes if (one["type"], one["phase"]) == ("Suspend", "Running")]:
+        names = ", ".join(map(screen.shown, held[:_MOST_NAMES])) + (" …" if len(held) > _MOST_NAMES else "")
+        told = f"{names} suspended; `orchestra resume {now['id']}` goes on"
+    return f"{what}: {now['state']}" + (f" ({told})" if told else "")
 
 
 def _answer(what: str, number: int) -> Answer:

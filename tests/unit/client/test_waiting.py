@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from orchestra import errors, waiting
+from orchestra.client import Client, Json
+
+from tests.unit.client.stub import Stub, as_json
 
 LOG = b"resolving\nmaking\n"
 
@@ -43,3 +46,20 @@ def test_ctrl_c_during_a_builds_log_asks_and_the_log_goes_on_where_it_was(
 def test_ctrl_c_without_a_terminal_leaves_the_build_and_says_how_to_end_it() -> None:
     with pytest.raises(errors.Left, match="orchestra kill 7"):
         waiting.show_log_to_end(Interrupted(), 7, what="Building storms")  # type: ignore[arg-type]
+
+
+def test_a_run_that_is_suspended_says_how_it_goes_on(
+    client: Client, stub: Stub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def seen(state: str, phase: str) -> Json:
+        ask = {"display_name": "ask", "type": "Suspend", "phase": phase}
+        return {"id": 7, "state": state, "message": "", "nodes": [ask]}
+
+    states = iter([seen("RUNNING", "Running"), seen("RUNNING", "Running"), seen("SUCCEEDED", "Succeeded")])
+    stub.answer = lambda _: as_json(next(states))
+    waiting.until_end(client, seen("RUNNING", "Pending"), what="Run 7", ask=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "Run 7: RUNNING",
+        "Run 7: RUNNING (ask suspended; `orchestra resume 7` goes on)",
+        "Run 7: SUCCEEDED",
+    ]
