@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.operate.context import is_final
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
@@ -100,11 +101,49 @@ def acquire(op: Operation, holder: str, synchronization: Mapping[str, Any]) -> t
     return "", ""
 
 
-def forget(op: Operation) -> None:
-    """Take those out of the queue that have come to an end."""
-    queue = op.board.private.get("queue")
-    for holder in [h for h in queue or () if h and op.ended(h)]:
+def forget(op: Operation) -> bool:
+    """Take those out of the queue that have come to an end or that nobody comes back to; whether a lock is given back.
+
+    Nobody comes back to a node when what encloses it has ended. Argo keeps its locks until the workflow ends, which
+    may then never happen: here it gives them back as soon as no pod of it runs.
+    """
+    private, over = op.board.private, dict[str, bool]()
+    for holder in [h for h in private.get("queue", ()) if h and (op.ended(h) or _left(op, h, over))]:
         del op.board.section("queue")[holder]
+    given = False
+    for holder in [h for h in private.get("held", ()) if h and _left(op, h, over)]:
+        if not any(holder in _around(op, ident) for ident in private.get("live", ())):
+            del op.board.section("held")[holder]
+            given = True
+    return given
+
+
+def _left(op: Operation, ident: str, over: dict[str, bool]) -> bool:
+    """Whether something that encloses a node has ended, so that nothing is done for it any more.
+
+    `over` keeps what is known already of those that enclose others.
+    """
+    outer = _outer(op, ident)
+    if outer not in over:
+        over[outer] = any(is_final(op.board.nodes[each]) for each in _around(op, outer))
+    return over[outer]
+
+
+def _around(op: Operation, ident: str) -> list[str]:
+    """A node and all that encloses it, from the inside."""
+    found = []
+    while ident in op.board.nodes:
+        found.append(ident)
+        ident = _outer(op, ident)
+    return found
+
+
+def _outer(op: Operation, ident: str) -> str:
+    """The node of an attempt or of a loop's item, else a node's boundary; none for the outermost."""
+    node = op.board.nodes.get(ident, {})
+    name = node.get("name", "")
+    group = op.board.id(name.rpartition("(")[0]) if name.endswith(")") else ""
+    return group if group in op.board.nodes else str(node.get("boundaryID", ""))
 
 
 def shown(op: Operation) -> dict[str, Any] | None:

@@ -140,6 +140,8 @@ def _look(op: Operation, observations: Sequence[PodStatus]) -> None:
     for _ in range(_ROUNDS):
         board.unsettled = op.held_back = False
         ending.walk(op)
+        if locks.forget(op):
+            board.unsettled = True
         if finished(board.status) or "ending" in board.private or not board.unsettled:
             break
     board.private["held_back"] = op.held_back

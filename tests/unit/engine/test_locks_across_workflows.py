@@ -283,6 +283,24 @@ def test_a_thousand_that_wait_for_one_lock_wake_one_at_a_time() -> None:
     assert queues.awoken(queues.Stance(name="late"), late, [holder, *waiting]) == set()
 
 
+def test_a_node_that_nobody_comes_back_to_gives_its_lock_back() -> None:
+    """A dag that fails fast leaves a Retry node between two attempts, which holds the lock of the exit handler."""
+    manifest = made("w", mutex("m"), {}, onExit="bye")
+    tried = {"limit": 3, "backoff": {"duration": "100"}}
+    manifest["spec"]["templates"][1] |= {"retryStrategy": tried}
+    manifest["spec"]["templates"][0] |= {"failFast": True}
+    bye = {"name": "bye", "synchronization": mutex("m"), "container": {"image": "busybox", "command": ["true"]}}
+    manifest["spec"]["templates"].append(bye)
+    cluster = Cluster()
+    cluster.submit(manifest)
+    cluster.submit(made("other", mutex("m")))
+    for ident in list(cluster.running):
+        cluster.settle(cluster.running.pop(ident), PodStatus(node_id=ident, phase="Failed", exit_code=1))
+    cluster.run()
+    assert {cluster.phase(name) for name in cluster.manifests} == {"Failed", "Succeeded"}
+    assert sorted(cluster.started) == ["other.t0", "w.onExit", "w.t0(0)", "w.t1"]
+
+
 @pytest.mark.parametrize("field", ["timeout", "pendingTimeout"])
 def test_a_node_waits_for_its_lock_no_longer_than_it_may(field: str) -> None:
     cluster = Cluster()
