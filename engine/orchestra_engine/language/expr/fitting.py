@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 
 from orchestra_engine.language.expr.natures import (
     BOOL,
@@ -23,8 +24,8 @@ def _is(nature: Nature) -> _Test:
     return lambda given: given == nature or (bool(nature.name) and given.name == nature.name)
 
 
-NUMBER: _Test = lambda given: given.number  # noqa: E731 - one of a family of tests
-INTEGER: _Test = lambda given: given.integer  # noqa: E731
+NUMBER: _Test = attrgetter("number")
+INTEGER: _Test = attrgetter("integer")
 IS_STRING, IS_TIME, IS_DURATION, IS_BOOL = _is(STRING), _is(TIME), _is(DURATION), _is(BOOL)
 
 
