@@ -138,6 +138,7 @@ CONTAINER: dict[str, Field] = {
     "resizePolicy": _PLACES,
     "resources": Field(RUN, "limits.memory; limits.cpu where cgroups are delegated"),
     "restartPolicy": Field(IGNORED, "retryStrategy decides"),
+    "restartPolicyRules": Field(IGNORED, "retryStrategy decides"),
     "securityContext": Field(IGNORED, "nodes run as this user, without privileges"),
     "source": _RUN,
     "startupProbe": Field(IGNORED, "there is no kubelet to ask"),

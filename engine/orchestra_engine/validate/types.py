@@ -221,7 +221,9 @@ def _scalar(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[Fault]
         yield _fault(path, f'Unsupported value: "{value}": supported values: {words}')
     if pattern is not None and not _matches(pattern)(value):
         yield _fault(path, f'Invalid value: "{value[:100]}": should match {pattern}')
-    longest = schema.get("maxLength")
+    shortest, longest = schema.get("minLength"), schema.get("maxLength")
+    if shortest is not None and len(value) < shortest:
+        yield _fault(path, f"needs at least {shortest} character{'s' if shortest > 1 else ''}")
     if longest is not None and len(value) > longest:
         yield _fault(path, f"has {len(value)} characters; at most {longest} are allowed")
     for bound, wrong in (("minimum", lambda least: value < least), ("maximum", lambda most: value > most)):
