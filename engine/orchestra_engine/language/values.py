@@ -213,6 +213,8 @@ def _exponent(value: float) -> str:
 
 def equal(left: Any, right: Any) -> bool:
     """expr-lang's ==: numbers and moments by value, everything else by type and value."""
+    if type(left) is str and type(right) is str:
+        return left == right
     if is_number(left) and is_number(right):
         return bool(left == right)
     if isinstance(left, Time) and isinstance(right, Time):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from orchestra_engine.language.values import Function, Signature, type_name
@@ -16,6 +17,12 @@ _NAMED = {
     "interface {}": "interface",
 }
 _COLLECTED = ("slice", "map")
+
+
+@lru_cache(maxsize=1024)
+def _kind(name: str) -> str:
+    found = next((kind for prefix, kind in _PREFIXES if name.startswith(prefix)), "")
+    return found or _NAMED.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +40,7 @@ class Nature:
     @property
     def kind(self) -> str:
         """The kind, as Go's reflect names it; "" of what is unknown and of nil."""
-        found = next((kind for prefix, kind in _PREFIXES if self.name.startswith(prefix)), "")
-        return found or _NAMED.get(self.name, self.name)
+        return _kind(self.name)
 
     @property
     def unknown(self) -> bool:
@@ -58,12 +64,12 @@ class Nature:
             return self.elem
         if self.kind not in _COLLECTED:
             return UNKNOWN
-        return Nature(self.name[2:] if self.kind == "slice" else self.name.partition("]")[2])
+        return named(self.name[2:] if self.kind == "slice" else self.name.partition("]")[2])
 
     @property
     def key(self) -> Nature:
         """The nature of a map's keys."""
-        return Nature(self.name[4:].partition("]")[0]) if self.kind == "map" else UNKNOWN
+        return named(self.name[4:].partition("]")[0]) if self.kind == "map" else UNKNOWN
 
     def __str__(self) -> str:
         return self.name or "unknown"
@@ -81,6 +87,12 @@ class Nature:
         return self.kind == to.kind == "slice" or self.assignable(to)
 
 
+@lru_cache(maxsize=1024)
+def named(name: str) -> Nature:
+    """The nature of a type of which nothing else is known."""
+    return Nature(name)
+
+
 UNKNOWN = Nature()
 NIL = Nature(nil=True)
 BOOL, INT, FLOAT, STRING = Nature("bool"), Nature("int"), Nature("float64"), Nature("string")
@@ -93,14 +105,18 @@ def array_of(item: Nature) -> Nature:
     return Nature("[]interface {}", item)
 
 
+_OFTEN: dict[type, Nature] = {str: STRING, dict: MAP, bool: BOOL, int: INT, float: FLOAT, type(None): NIL}
+
+
 def nature_of(value: Any) -> Nature:
     """The nature of a value of the environment."""
-    if value is None:
-        return NIL
+    known = _OFTEN.get(type(value))
+    if known is not None:
+        return known
     if isinstance(value, Function):
         return Nature(value.go_type, function=value.signature)
     name = type_name(value)
-    return UNKNOWN if name == "func" else Nature(name)
+    return UNKNOWN if name == "func" else named(name)
 
 
 def promoted(left: Nature, right: Nature) -> Nature:
