@@ -74,7 +74,7 @@ def doctor(
 
 def examine(server: str | None) -> Iterator[Check]:
     """All checks, one after the other."""
-    here = Path.cwd()
+    here = _working_folder()
     looks: list[Callable[[], Check]] = [python, system, engine, uv, git]
     if importlib.util.find_spec("orchestra_engine") is not None:
         looks += [interpreters, lambda: sandbox(here), limits]
@@ -83,6 +83,14 @@ def examine(server: str | None) -> Iterator[Check]:
         yield look()
     yield from of_server(server)
     yield argo()
+
+
+def _working_folder() -> Path:
+    """The working folder, by its name even if it is not there any more."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path(os.environ.get("PWD") or ".")
 
 
 def _show(check: Check) -> None:
@@ -185,7 +193,12 @@ def sandbox(folder: Path) -> Check:
     """Which sandbox nodes get below `folder`, and what the lesser one cannot do."""
     from orchestra_engine.sandbox import why_no_private_root
 
-    reason = why_no_private_root(str(folder) if os.access(folder, os.W_OK) else "")
+    try:
+        reason = why_no_private_root(str(folder) if os.access(folder, os.W_OK) else "")
+    except OSError as error:
+        advice = "Free some room, or set TMPDIR to a folder that can be written."
+        found = f"it cannot be tried: {error.strerror or error}"
+        return Check(name="sandbox", state=State.FAIL, found=found, advice=advice)
     if not reason:
         found = "private root: nodes see only their own files; paths of a manifest mean what they mean in a container"
         return Check(name="sandbox", state=State.OK, found=found)
@@ -249,13 +262,18 @@ def of_server(server: str | None) -> Iterator[Check]:
         return
     import httpx
 
+    from orchestra.errors import Unreachable
     from orchestra.transport import CONNECT_SECONDS, server_address
 
-    address = server_address(server)
+    try:
+        address = server_address(server)
+    except Unreachable as error:
+        yield Check(name="server", state=State.FAIL, found=str(error), advice="Look at --server or ORCHESTRA_SERVER.")
+        return
     began = datetime.now(UTC)
     try:
         answer = httpx.get(f"{address}/api/v1/ready", timeout=CONNECT_SECONDS)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         advice = "Is it running, and is the address right? `script/server` starts one."
         found = f"{address} does not answer: {error}"
         yield Check(name="server", state=State.FAIL, found=found, advice=advice)

@@ -18,11 +18,19 @@ CONNECT_SECONDS = 5.0
 
 
 def server_address(given: str | None = None) -> str:
-    """The server that is meant: what was given, else ORCHESTRA_SERVER, else this machine's port 8000."""
+    """The server that is meant: what was given, else ORCHESTRA_SERVER, else this machine's port 8000.
+
+    Raises Unreachable for what is no address.
+    """
     address = given or os.environ.get("ORCHESTRA_SERVER") or DEFAULT_SERVER
     if "://" not in address:
         address = f"http://{address}"
-    if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
+    try:
+        parts = urlsplit(address)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half a bracket, a port that is no number or too large
+        fine = False
+    if not fine or not address.isprintable() or " " in address:
         raise Unreachable(f"{address!r} is not a server's address; it has to look like {DEFAULT_SERVER}")
     return address.rstrip("/")
 

@@ -52,14 +52,12 @@ class Folder:
         """The pipe that wakes the command that runs a workflow."""
         return self.path / ".wake"
 
-    def prepare(self) -> bool:
-        """Make the folder; True if it was not there."""
-        made = not self.path.exists()
+    def prepare(self) -> None:
+        """Make the folder if it is not there. Raises OSError."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         ignore = self.path / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n")
-        return made
 
     def store(self) -> Store:
         """The workflows, to be read (or changed while nothing runs them)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,8 +90,20 @@ def at(folder: Path) -> Iterator[Folder]:
         raise typer.Exit(OK) from None
     except OSError as error:
         where = Path(error.filename or folder)
-        own = isinstance(error, PermissionError) and where.absolute().is_relative_to(folder.absolute())
-        desk.fail(f"{where}: {error.strerror or error}{f'. {_whose(folder)}' if own else ''}")
+        desk.fail(f"{where}: {error.strerror or error}{_advice(error, where, folder)}")
+
+
+def _advice(error: OSError, where: Path, folder: Path) -> str:
+    """What to do about a file that cannot be read or written; nothing if it is not the folder's."""
+    inside = os.path.abspath(where).startswith(os.path.abspath(folder))
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return ". Free some room, or use a folder on another disk with --folder."
+        case errno.EROFS if inside:
+            return ". Use a folder that can be written with --folder."
+        case errno.EACCES | errno.EPERM if inside:
+            return f". {_whose(folder)}"
+    return ""
 
 
 def _whose(folder: Path) -> str:

@@ -107,8 +107,17 @@ def _check(
 
 @contextlib.contextmanager
 def new_folder(folder: Folder) -> Iterator[None]:
-    """The folder; one that is made for a manifest which is then refused goes away again."""
-    made = folder.prepare()
+    """The folder; one that is made for a manifest which is then refused goes away again.
+
+    So does one that a full disk leaves without its contents. Raises OSError.
+    """
+    made = not folder.path.exists()
+    try:
+        folder.prepare()
+    except OSError:
+        if made:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
     try:
         yield
     except manifest.BadManifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -133,3 +134,43 @@ def test_without_the_engine_the_rest_is_still_looked_at(monkeypatch: pytest.Monk
     assert found["local engine"].state is State.WARN
     assert "sandbox" not in found
     assert "disk" in found
+
+
+@pytest.mark.parametrize(
+    "server", ["http://[", "ftp://x", "http://a:99999999", "http://a b", "http://a\x1bb", "http://"]
+)
+def test_what_is_no_address_is_a_finding_and_no_exception(server: str) -> None:
+    (check,) = doctor.of_server(server)
+    assert (check.state, check.name) == (State.FAIL, "server")
+    assert "is not a server's address" in check.found
+    assert check.advice
+
+
+def test_a_working_folder_that_is_gone_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    monkeypatch.setenv("PWD", str(tmp_path / "gone"))
+    (tmp_path / "gone").rmdir()
+    result = CliRunner().invoke(app, ["doctor", "--json"], env={"ORCHESTRA_SERVER": ""})
+    (disk,) = (check for check in json.loads(result.stdout)["checks"] if check["name"] == "disk")
+    assert (result.exit_code, disk["state"], disk["advice"]) == (1, "fail", "Go to another folder.")
+    assert "gone" in disk["found"]
+
+
+def test_a_sandbox_that_cannot_be_tried_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: str = "") -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("orchestra_engine.sandbox.why_no_private_root", full)
+    check = doctor.sandbox(tmp_path)
+    assert (check.state, check.found) == (State.FAIL, "it cannot be tried: No space left on device")
+    assert "TMPDIR" in check.advice
+
+
+@pytest.mark.parametrize("path", ["", "/nowhere", "\0"])
+def test_without_programs_each_lack_says_what_to_do(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/nowhere:::")
+    if "\0" not in path:
+        monkeypatch.setenv("PATH", path)
+    for check in doctor.examine(None):
+        assert check.advice or check.state is State.OK

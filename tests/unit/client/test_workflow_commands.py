@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +219,27 @@ def test_a_log_never_moves_the_cursor_of_a_terminal(log: Path, monkeypatch: pyte
 
     logs.show(Folder(path=Path(".orchestra")), "w", logs.Choice(), follow=False)
     assert terminal.getvalue().decode() == "red\tcolumn\n10%\n100%\n�[2J�]0;title�� ü\n"
+
+
+# --- folders that cannot be used -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Free some room, or use a folder on another disk with --folder."),
+        (errno.EDQUOT, "Free some room, or use a folder on another disk with --folder."),
+        (errno.EROFS, "Use a folder that can be written with --folder."),
+        (errno.EACCES, "Use a folder of your own with --folder."),
+    ],
+)
+def test_a_disk_that_takes_no_more_is_told_and_nothing_is_left(
+    here: Path, number: int, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, text: str) -> int:
+        raise OSError(number, os.strerror(number), str(self))
+
+    (here / "w.yaml").write_text(GOOD.replace("{name: a}", "{name: a, value: x}"))
+    monkeypatch.setattr(Path, "write_text", full)
+    result = call("run", "w.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f".orchestra/.gitignore: {os.strerror(number)}. {advice}\n"
+    assert not (here / ".orchestra").exists()
