@@ -55,6 +55,7 @@ class Work:
     scope: str  # where the holder stands
     inner: str  # where the template's own references are looked up
     options: Options
+    expressions_left: bool = False  # in the template
     fixed: bool = False  # nothing had to be replaced: `template` is the same object for all nodes made from it
 
     @property
@@ -193,10 +194,10 @@ class Operation:
         kind = type_of(template)
         inputs = merged_inputs(template, arguments, self.configmap_value)
         filled = untagged(template, inputs)
-        fixed = filled is not None
+        fixed, expressions_left = filled is not None, False
         if filled is None:
             params = self._variables(name, template, kind, holder, options)
-            filled, inputs = process(template, inputs, params, nested=self.nested)
+            filled, inputs, expressions_left = process(template, inputs, params, nested=self.nested)
         return Work(
             name=name,
             kind=kind,
@@ -208,6 +209,7 @@ class Operation:
             inner=inner,
             options=options,
             fixed=fixed,
+            expressions_left=expressions_left,
         )
 
     def _variables(
@@ -236,8 +238,8 @@ class Operation:
         if work.kind in POD_TYPES:
             params["pod.name"] = pod_name(self.board.name, name, work.raw.get("name", ""))
         params[f"{work.options.word}.name"] = work.holder.get("name", "")
-        filled, shown = process(work.raw, work.inputs, params, nested=self.nested)
-        return replace(work, name=name, template=filled, inputs=shown)
+        filled, shown, left = process(work.raw, work.inputs, params, nested=self.nested)
+        return replace(work, name=name, template=filled, inputs=shown, expressions_left=left)
 
     def _run(self, work: Work, node: dict[str, Any] | None) -> dict[str, Any] | None:
         if node is not None:

@@ -159,8 +159,10 @@ def _read_again(op: Operation, work: Work) -> None:
     Argo leaves alone what it cannot evaluate then, but for expressions that this second writing has spoilt: with a
     comparison or a double quote in them. Raises LanguageError for those, with its message.
     """
+    if not work.expressions_left:
+        return
     text = gojson.dumps(work.template)
-    if "{{=" not in text or len(text) > _MOST_IN_A_POD:
+    if len(text) > _MOST_IN_A_POD:
         return
     given = {f"inputs.parameters.{p['name']}": p.get("value") for p in work.inputs.get("parameters") or ()}
     known = {name: value for name, value in given.items() if isinstance(value, str)}

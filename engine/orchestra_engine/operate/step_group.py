@@ -12,7 +12,7 @@ from orchestra_engine.language import LanguageError, conditions, tags
 from orchestra_engine.operate import hooks, loops
 from orchestra_engine.operate.context import Blocked, NodeError, completed, failed, is_final
 from orchestra_engine.operate.scope import Scope
-from orchestra_engine.operate.templates import IdentityCache
+from orchestra_engine.operate.templates import IdentityCache, text_of
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation, Options
@@ -85,7 +85,7 @@ def resolve(step: Mapping[str, Any], scope: Scope, params: Mapping[str, str]) ->
     Raises LanguageError for what cannot be resolved.
     """
     body = {k: v for k, v in step.items() if k not in ("hooks", "inline")}
-    values = scope.with_globals(params)
+    values = scope.with_globals(params) if "{{" in text_of(step) else params
     when = step.get("when")
     if when:
         when = json.loads(tags.replace(json.dumps(when, ensure_ascii=False), values, strict=tags.nodes_only))
@@ -96,10 +96,7 @@ def resolve(step: Mapping[str, Any], scope: Scope, params: Mapping[str, str]) ->
             # The condition may need the item of a loop, which is put in later.
             if not loops.expands(step):
                 raise
-    if body.get("arguments"):
-        body["arguments"] = scope.mark_absent(body["arguments"])
-    text = json.dumps(body, ensure_ascii=False)
-    resolved = json.loads(tags.replace(text, values, strict=tags.nodes_only)) if "{{" in text else body
+    resolved = body if values is params else _filled(body, scope, values)
     if step.get("inline"):
         inline = json.dumps(step["inline"], ensure_ascii=False)
         if "{{" in inline:
@@ -113,6 +110,15 @@ def resolve(step: Mapping[str, Any], scope: Scope, params: Mapping[str, str]) ->
         found = hooks.resolve_artifacts(scope, artifacts, "unable to resolve references: ")
         resolved["arguments"] = {**resolved["arguments"], "artifacts": found}
     return resolved
+
+
+def _filled(body: dict[str, Any], scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:
+    if body.get("arguments"):
+        body["arguments"] = scope.mark_absent(body["arguments"])
+    found: dict[str, Any] = json.loads(
+        tags.replace(json.dumps(body, ensure_ascii=False), values, strict=tags.nodes_only)
+    )
+    return found
 
 
 def _parts(

@@ -221,9 +221,10 @@ def untagged(template: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, A
 
 def process(
     template: dict[str, Any], inputs: Mapping[str, Any], params: Params, *, nested: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """A template and its inputs with every tag replaced that can be: first globals and locals, then inputs.
 
+    The third value says whether expressions are left in the template.
     `nested` says that a value of `params` holds tags itself: then, as in Argo, they are replaced in a second round.
     Paths of artifacts are left as marks (see pod.PATH_MARK). The template that comes back is shared: never write to it.
     """
@@ -242,7 +243,8 @@ def process(
     if nested:
         body = tags.replace(body, params)
     _output_paths(template, body, values)
-    return json_of(tags.replace(body, values)), _second(filled, values)
+    text = tags.replace(body, values)
+    return json_of(text), _second(filled, values), "{{=" in text
 
 
 def json_of(text: str) -> dict[str, Any]:
