@@ -25,6 +25,10 @@ _TAG = re.compile(r"(?:failed to resolve|fails when it runs:) (\{\{.+?\}\})")
 _MOUNT = re.compile(r"\.volumeMounts\[\d+\]\.name$")  # a volume that is not there: no engine can mount it
 _CALLERS = "a workflow that refers to the template has to have it"
 _UNSUPPORTED, _IGNORED = "cannot run here: ", "ignored: "
+_SCHEDULE = re.compile(  # as the resource definition of Argo 4.1.2 demands
+    r"(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every\s+([0-9]+(ns|us|µs|ms|s|m|h))+"
+    r"|([A-Za-z0-9*,/?-]+\s+){4}[A-Za-z0-9*,/?-]+)$"
+)
 _MOST_CRON = 52  # characters of a CronWorkflow's name
 _WORDS = {"WorkflowTemplate": "workflow template", "ClusterWorkflowTemplate": "cluster workflow template"}
 _MODULES = "orchestra/"  # images that a server makes of its modules
@@ -171,9 +175,9 @@ def _cron(document: Document, files: _Files, images: ImageTable) -> Iterator[Fin
         message = f'cron workflow name "{document.name}" must not be more than {_MOST_CRON} characters long'
         yield document.finding("metadata.name", ERROR, f"{message} (currently {len(document.name)})", "controller")
     for number, schedule in enumerate(spec.get("schedules") or () if isinstance(spec, dict) else ()):
-        if not schedule.startswith("@") and len(schedule.split()) != 5:
-            path, message = f"spec.schedules[{number}]", "has to have five fields: minute hour day month weekday"
-            yield document.finding(path, ERROR, message, "controller")
+        if not _SCHEDULE.match(schedule):
+            message = "has to have five fields: minute hour day month weekday; or to be @daily, @every 5m or the like"
+            yield document.finding(f"spec.schedules[{number}]", ERROR, message, "api-server")
     workflow = {
         "apiVersion": document.value.get("apiVersion"),
         "kind": "Workflow",

@@ -166,6 +166,23 @@ def test_cluster_templates_and_cron_workflows_are_looked_at() -> None:
     assert (finding.field, finding.line) == ("spec.schedules[0]", 5)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ('"0 3 * * *"', '"@fortnightly"', "spec.schedules[0]"),
+        ('"0 3 * * *"', '"@every soon"', "spec.schedules[0]"),
+        ('"0 3 * * *"', '"0 3 * * (x)"', "spec.schedules[0]"),
+        ('["0 3 * * *"]', "[]", "spec.schedules"),
+        ("  schedules", "  concurrencyPolicy: Never\n  schedules", "spec.concurrencyPolicy"),
+        ("  schedules", "  startingDeadlineSeconds: -1\n  schedules", "spec.startingDeadlineSeconds"),
+    ],
+)
+def test_a_cron_workflow_has_times_and_a_policy_that_argo_knows(old: str, new: str, path: str) -> None:
+    assert only(CRON.replace(old, new)).field == path
+    for good in ("@every 1h30m", "@daily", "*/5 0-6 1,15 JAN MON"):
+        assert said(CRON.replace("0 3 * * *", good)) == []
+
+
 def test_another_kind_is_said_not_to_be_looked_at() -> None:
     assert only("apiVersion: v1\nkind: Pod\n").severity == "note"
     assert only("apiVersion: v1\n").severity == "error"
