@@ -16,12 +16,13 @@ def env(monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 
 def test_every_faulty_setting_is_named_with_what_it_should_be(env: Environment) -> None:
-    env.ENVIRON |= {"A": "many", "B": "maybe", "C": "-1", "D": "inf", "E": "0"}
+    env.ENVIRON |= {"A": "many", "B": "maybe", "C": "-1", "D": "inf", "E": "0", "ORCHESTRA_CANCEL_GRACE": "-1"}
     assert env.int("A", default=4) == 4
     assert env.bool("B", default=True) is True
     assert env.float("C", default=1.0) == 1.0
     assert env.float("D", default=1.0) == 1.0
     assert env.int("E", default=2) == 2
+    assert env.float("ORCHESTRA_CANCEL_GRACE", default=10.0) == 10.0
     env.one_of("F", "x", ("a", "b"))
     with pytest.raises(ImproperlyConfigured) as raised:
         env.check()
@@ -31,6 +32,7 @@ def test_every_faulty_setting_is_named_with_what_it_should_be(env: Environment) 
         "C is '-1'; it has to be a number, more than 0.",
         "D is 'inf'; it has to be a number.",
         "E is '0'; it has to be a whole number, more than 0.",
+        "ORCHESTRA_CANCEL_GRACE is '-1'; it has to be a number, not less than 0.",
         "F is 'x'; it has to be one of a, b.",
     ]
 

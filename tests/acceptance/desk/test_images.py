@@ -44,7 +44,11 @@ def test_a_table_says_what_an_image_means_and_is_kept_for_later_runs(desk: Desk,
 @pytest.mark.parametrize("name", ["registry.example/me/tool:*", "registry.example/*", "registry.example/me/tool:1"])
 def test_names_may_end_in_a_star_and_mean_another_image(desk: Desk, name: str) -> None:
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    desk.write(f"'{name}': python:{minor}\n'*': {{path: [.]}}\n", "images.yaml")
+    other = desk.folder / "other" / "python"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho another image\n")
+    other.chmod(0o755)
+    desk.write(f"'*': {{path: [other], readonly: [other]}}\n'{name}': python:{minor}\n", "images.yaml")
     text = manifest(FOREIGN.replace('[tool, "a b"]', "[python, -V]"))
     assert desk.call("workflow", "run", desk.write(text), "--images", "images.yaml").returncode == 0
     assert desk.log("w").startswith(f"Python {minor}.")

@@ -144,6 +144,8 @@ def test_links_are_followed_as_inside_the_container(tmp_path: Path) -> None:
         view.resolve("/loop")
     with pytest.raises(FileNotFoundError):
         view.resolve("/etc/passwd")
+    with pytest.raises(ArtifactError, match="is no path"):
+        view.resolve("/data/\0")
     assert view.resolve("/new/deep/file", make=True) == str(tmp_path / "root/new/deep/file")
     assert (tmp_path / "root/new/deep").is_dir()
 
