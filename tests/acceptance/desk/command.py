@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,18 +63,25 @@ class Desk:
         self.running.append(process)
         return process
 
-    def on_terminal(self, *words: str) -> tuple[int, str]:
-        """Run `orchestra …` on a terminal of its own: the exit code and all that was written there."""
+    def on_terminal(self, *words: str, columns: int = 200, then: int = 0, **env: str) -> tuple[int, str]:
+        """Run `orchestra …` on a terminal of its own: the exit code and all that was written there.
+
+        Once something has been written the terminal is made `then` columns wide.
+        """
         mine, its = pty.openpty()
-        env = self._env({"TERM": "xterm"})
+        termios.tcsetwinsize(its, (24, columns))
+        own = self._env({"TERM": "xterm", **env})
+        del own["COLUMNS"]
         process = subprocess.Popen(
-            [*COMMAND, *words], cwd=self.folder, env=env, stdin=its, stdout=its, stderr=its, start_new_session=True
+            [*COMMAND, *words], cwd=self.folder, env=own, stdin=its, stdout=its, stderr=its, start_new_session=True
         )
         os.close(its)
         written = b""
         with contextlib.suppress(OSError):  # the terminal is gone once the command has ended
             while piece := os.read(mine, 65_536):
                 written += piece
+                if then and piece.strip():
+                    termios.tcsetwinsize(mine, (24, then))
         os.close(mine)
         return process.wait(timeout=PATIENCE), written.decode(errors="replace").strip()
 
