@@ -12,7 +12,7 @@ from orchestra_engine.language.expr.evaluator import Evaluation
 from orchestra_engine.language.expr.parser import identifiers, parse
 from orchestra_engine.language.expr.tree import Node, path_of, walk
 from orchestra_engine.language.sprig import FUNCTIONS, REFUSED
-from orchestra_engine.language.values import Function, Signature, type_name
+from orchestra_engine.language.values import Function, Signature, go_string
 
 _MAX_LENGTH = 20_000
 _TOO_DEEP = "the expression is nested too deep"
@@ -91,7 +91,7 @@ def evaluate_bool(source: str, env: Mapping[str, Any]) -> bool:
     except LanguageError as error:
         raise LanguageError(f"unable to evaluate expression '{source}': {error}") from None
     if not isinstance(result, bool):
-        raise LanguageError(f"unable to cast expression result '{_shown(result)}' to bool")
+        raise LanguageError(f"unable to cast expression result '{go_string(result)}' to bool")
     return result
 
 
@@ -111,10 +111,6 @@ def _run(source: str, env: Mapping[str, Any], tree: Node) -> Any:
         return Evaluation(source, env).run(tree)
     except RecursionError:
         raise LanguageError(_TOO_DEEP) from None
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else f"%!s({type_name(value)}={gojson.dumps(value)})"
 
 
 def has(env: Mapping[str, Any], path: str) -> bool:

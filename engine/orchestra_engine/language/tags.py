@@ -130,7 +130,7 @@ class _Replacement:
             result = expressions.evaluate(source, self.env)
             if result is None:
                 raise LanguageError(f"failed to evaluate expression {gojson.quote(source)}")
-            written = gojson.dumps(result)
+            written = self.written(result)
         except Refused:
             raise
         except LanguageError as error:
@@ -143,6 +143,12 @@ class _Replacement:
         if len(written) > 1 and written[0] == '"':
             return written[1:-1]
         return gojson.quote(written)[1:-1]
+
+    def written(self, result: Any) -> str:
+        try:
+            return gojson.dumps(result)
+        except LanguageError as error:
+            raise LanguageError(f"failed to marshal evaluated expression: {error}") from None
 
     def mocked(self) -> bool:
         return any(isinstance(v, str) and v.startswith(PLACEHOLDER) for v in self.values.values())

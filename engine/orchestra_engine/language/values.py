@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from orchestra_engine.language import LanguageError, gojson
-from orchestra_engine.language.gotext import to_bytes
+from orchestra_engine.language.gotext import of_bytes, to_bytes
 from orchestra_engine.language.gotime import Duration, Location, Month, Time, Weekday
 
 _MAX_DEPTH = 1000
@@ -180,6 +180,25 @@ def go_text(value: Any, depth: int = 0) -> str:
         )
     if value is None or isinstance(value, bool):
         return {None: "<nil>", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def go_string(value: Any, depth: int = 0) -> str:
+    """A value as Go's fmt prints it with %s, which says of most that they are no text."""
+    if depth > _MAX_DEPTH:
+        raise LanguageError("nested too deep")
+    if isinstance(value, Bytes):
+        return of_bytes(bytes(value))
+    if isinstance(value, list):
+        return "[" + " ".join(go_string(item, depth + 1) for item in value) + "]"
+    if isinstance(value, dict):
+        return (
+            "map[" + " ".join(f"{_key_text(k)}:{go_string(value[k], depth + 1)}" for k in sorted(value, key=_key)) + "]"
+        )
+    if value is None:
+        return "<nil>" if depth else "%!s(<nil>)"
+    if isinstance(value, bool | Int64 | Uint8) or type(value) in (int, float):
+        return f"%!s({type_name(value)}={go_text(value)})"
     return str(value)
 
 

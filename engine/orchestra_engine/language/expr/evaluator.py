@@ -19,7 +19,9 @@ from orchestra_engine.language.values import (
     AnyMap,
     Bytes,
     Function,
+    Groups,
     Ints,
+    NilSlice,
     StringMap,
     Strings,
     Uint8,
@@ -217,7 +219,7 @@ class Evaluation:
     def value_of(self, node: Node, base: Mapping[Any, Any], key: Any) -> Any:
         if isinstance(base, AnyMap):
             try:
-                return base.get(AnyMap.hashed(key))
+                return base.get(AnyMap.hashed(key), NilSlice() if isinstance(base, Groups) else None)
             except LanguageError as error:
                 raise self.fault(str(error), node) from None
         if key is not None and not isinstance(key, str):

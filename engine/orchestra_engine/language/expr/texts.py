@@ -17,13 +17,7 @@ from orchestra_engine.language.gotext import (
     size,
     to_bytes,
 )
-from orchestra_engine.language.values import (
-    AnyMap,
-    Bytes,
-    NilSlice,
-    Strings,
-    type_name,
-)
+from orchestra_engine.language.values import AnyMap, Bytes, Ints, NilSlice, Strings, type_name
 
 _MAX_TEXT = 4 * 2**20
 _MAX_DEPTH = 1000
@@ -81,7 +75,7 @@ def _repeat(text: Any, count: Any) -> str:
 
 
 def _join(items: Any, glue: Any = "") -> str:
-    if not isinstance(items, list):
+    if not isinstance(items, list) or isinstance(items, Ints | Bytes):
         raise LanguageError(f"invalid argument for join (type {type_name(items)})")
     return text_of(glue).join(text_of(item) for item in items)
 
