@@ -13,14 +13,12 @@ from typing import Any
 
 from app.engines.manifests import Look
 from app.engines.protocol import Fault
-from app.schemas import json_schemas
+from app.schemas import json_schemas, notes
 from app.schemas.values import TYPES, as_text, convert
 
 INPUTS = "orchestra/inputs"
 OUTPUTS = "orchestra/outputs"
 SIDE = "inputs"  # the path of what comes beside a manifest
-PARSED = ("TT", "CAT")
-FILE_TYPES = (*PARSED, "TS", "IMAGE")
 ARTIFACT = {
     "anyOf": [
         {"type": "string", "description": "the file's content"},
@@ -67,8 +65,9 @@ def inputs(seen: Look, side: Mapping[str, Any] | None) -> tuple[dict[str, Any], 
             message = f"there is a parameter {name!r} too; inputs need names of their own"
             faults.append(seen.fault("spec.arguments.artifacts", message))
             continue
-        description = told.pop(name, {}).get("description")
-        properties[name] = {**ARTIFACT, **({"description": str(description)} if description else {})}
+        noted = told.pop(name, {})
+        faults += [_fault(seen, INPUTS, side, name, message) for message in notes.wrong("inputs", noted)]
+        properties[name] = {**ARTIFACT, **noted}
         if not artifact.get("optional") and not has_content(artifact):
             required.append(name)
     faults += [_fault(seen, INPUTS, side, name, "there is no such name in spec.arguments") for name in told]
@@ -146,15 +145,12 @@ def outputs(seen: Look) -> tuple[dict[str, Any], list[Fault]]:
 
 def _wrong(kind: str, more: Mapping[str, Any], output: Mapping[str, Any]) -> Iterator[str]:
     """What cannot be declared of an output."""
-    if not isinstance(more.get("required", True), bool):
-        yield "required is true or false"
-    type_ = more.get("type")
-    if kind != "artifacts" or type_ is None:
+    if found := list(notes.wrong(kind, more)):
+        yield from found
         return
-    if type_ not in FILE_TYPES:
-        yield f"the type of a file is one of {', '.join(FILE_TYPES)}"
-    elif type_ in PARSED and output.get("path") and (output.get("archive") or {}).get("none") is None:
-        yield f"a {type_} is read as it is stored; add archive: {{none: {{}}}} to the artifact"
+    packed = output.get("path") and (output.get("archive") or {}).get("none") is None
+    if packed and kind == "artifacts" and more.get("type") in notes.PARSED:
+        yield f"a {more['type']} is read as it is stored; add archive: {{none: {{}}}} to the artifact"
 
 
 def _given_out(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -101,6 +101,8 @@ def test_a_side_file_says_more_than_the_annotation() -> None:
         ({"set": {"type": "integer", "maximum": 4}}, "set: its default is none of the values"),
         ({"plain": {"enum": ["a", 5]}}, "plain: '5' in its enum is not text"),
         ({"plain": {"pattern": "("}}, "plain: pattern: missing )"),
+        ({"file": {"type": "integer"}}, "file: type is not known here"),
+        ({"file": {"description": 5}}, "file: description: 5 is not of type 'string'"),
     ],
 )
 def test_what_is_wrong_with_inputs_is_told_by_name(told: Any, words: str) -> None:
@@ -142,10 +144,21 @@ def test_an_output_that_may_be_missing_says_so() -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"events": {"type": "PDF"}}, "events: the type of a file is one of TT, CAT, TS, IMAGE"),
-        ({"events": {"type": ["TT"]}}, "events: the type of a file is one of"),
+        ({"events": {"type": "PDF"}}, "events: type: 'PDF' is not one of ['TT', 'CAT', 'TS', 'IMAGE']"),
+        ({"events": {"type": ["TT"]}}, "events: type: ['TT'] is not one of"),
+        ({"events": {"columns": 5}}, "events: columns: 5 is not of type 'array'"),
+        ({"events": {"columns": [5]}}, "events: columns[0]: 5 is not of type 'object'"),
+        ({"events": {"columns": [{}]}}, "events: columns[0]: 'name' is a required property"),
+        ({"events": {"columns": [{"name": "a"}, {"name": "a"}]}}, "events: columns: a name stands there twice"),
+        ({"events": {"columns": [{"name": "a", "units": "nT"}]}}, "events: columns[0]: Additional properties"),
+        ({"events": {"classmap": {"a": "b"}}}, "events: classmap.a: 'b' is not of type 'integer'"),
+        ({"events": {"colormap": {"a": [0, 0, 256]}}}, "events: colormap.a[2]: 256 is greater than"),
+        ({"events": {"descripton": "x"}}, "events: descripton is not known here, did you mean description?"),
+        ({"events": {"description": 5}}, "events: description: 5 is not of type 'string'"),
+        ({"sum": {"type": "integer"}}, "sum: type is not known here; there are"),
+        ({"sum": {"unit": 5}}, "sum: unit: 5 is not of type 'string'"),
         ({"packed": {"type": "CAT"}}, "packed: a CAT is read as it is stored; add archive: {none: {}} to the artifact"),
-        ({"sum": {"required": "no"}}, "sum: required is true or false"),
+        ({"sum": {"required": "no"}}, "sum: required: 'no' is not of type 'boolean'"),
         ({"nobody": {}}, "nobody: no output of the workflow has this name"),
     ],
 )
@@ -153,3 +166,15 @@ def test_what_is_wrong_with_outputs_is_told_by_name(told: dict[str, Any], words:
     faults = outputs(told)[1]
     assert len(faults) == 1
     assert words in faults[0]
+
+
+def test_what_is_noted_of_files_and_outputs_is_kept() -> None:
+    noted = {"unit": "nT", "description": "of the wind", "x-colour": "red"}
+    found, faults = inputs({"file": noted})
+    assert faults == []
+    assert found["properties"]["file"] == {**declarations.ARTIFACT, **noted}
+    columns = [{"name": "speed", "type": "float", "unit": "km/s"}]
+    told = {"events": {"type": "CAT", "columns": columns, "classmap": {"slow": 1}, "colormap": {"slow": [0, 0, 255]}}}
+    given_out, wrong = outputs(told)
+    assert wrong == []
+    assert given_out["artifacts"]["events"] == {**told["events"], "required": True}
