@@ -53,9 +53,8 @@ class Run:
 
     @property
     def turn(self) -> tuple[int, str]:
-        """What workflows are sorted by, by priority and then by age: so they may take locks."""
-        workflow = self.record.workflow
-        return -int(workflow["spec"].get("priority") or 0), workflow["metadata"].get("creationTimestamp", "")
+        """What workflows are sorted by: so they may take locks."""
+        return queues.turn(self.record.workflow)
 
     def save(self, store: Store, *, sync: bool, soon: bool = False) -> bool:
         """Write the status; with `soon` a large one perhaps later, so that writing stays a small part of the work.

@@ -21,7 +21,7 @@ class Stance:
     """How an unfinished workflow stands towards locks."""
 
     name: str
-    turn: tuple[int, str] = (0, "")  # its priority (the highest is the least) and age
+    turn: tuple[int, str] = (0, "")
     holders: Mapping[str, list[str]] = field(default_factory=dict)  # its own of each lock
     waits: Mapping[str, float] = field(default_factory=dict)  # locks that it waits for, since when
     several: bool = False  # whether it waits for more than one lock
@@ -37,12 +37,17 @@ class Stance:
         return (*self.turn, self.waits.get(lock, float("inf")))
 
 
+def turn(workflow: Mapping[str, Any]) -> tuple[int, str]:
+    """What workflows are sorted by to take locks: the highest priority first, then the oldest."""
+    priority = (workflow.get("spec") or {}).get("priority")
+    return -int(priority or 0), str(workflow["metadata"].get("creationTimestamp") or "")
+
+
 def stance(workflow: Mapping[str, Any], status: Mapping[str, Any]) -> Stance:
     """How a workflow stands towards locks. An end of the workflow gives back all that it holds."""
     metadata, spec = workflow["metadata"], workflow.get("spec") or {}
     private: Mapping[str, Any] = status.get("orchestra") or {}
     name, namespace = metadata["name"], metadata.get("namespace") or "default"
-    turn = (-int(spec.get("priority") or 0), str(metadata.get("creationTimestamp") or ""))
     holders: dict[str, list[str]] = {}
     for holder, names in (private.get("held") or {}).items():
         for lock in names:
@@ -52,7 +57,7 @@ def stance(workflow: Mapping[str, Any], status: Mapping[str, Any]) -> Stance:
         for lock in entry["locks"]:
             waits[lock] = min(entry["since"], waits.get(lock, entry["since"]))
     limits = private.get("limits") or {}
-    return Stance(name=name, turn=turn, holders=holders, waits=waits, several=len(waits) > 1, limits=limits)
+    return Stance(name=name, turn=turn(workflow), holders=holders, waits=waits, several=len(waits) > 1, limits=limits)
 
 
 def waits_for_configmap(one: Stance) -> bool:
