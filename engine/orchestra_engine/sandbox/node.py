@@ -143,15 +143,15 @@ class Node:
             places |= {inside: str(folder / "upper") for inside, folder in self._overlays(container).items()}
             self.views[container.name] = files.View(places)
         main = self._main()
-        if main is not None:
+        if main is not None and self.pod.inputs:
             staging = self.scratch / ".staging"
             staging.mkdir()
             size = self.task.limits.get("input_bytes", _INPUT_BYTES)
             files.lay_inputs(self.pod.inputs, self.views[main.name], self.repository, str(staging), size)
-            if not self.private:
-                for path in self._output_paths():
-                    disk = self.views[main.name].resolve(path, make=True)
-                    os.makedirs(os.path.dirname(disk), exist_ok=True)
+        if main is not None and not self.private:
+            for path in self._output_paths():
+                disk = self.views[main.name].resolve(path, make=True)
+                os.makedirs(os.path.dirname(disk), exist_ok=True)
 
     def _base(self, container: Container) -> Path:
         return self.scratch / container.name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 
 from ..removal import remove_tree
 
@@ -39,8 +40,11 @@ def _sync(path: bytes) -> None:
 
 def order(pipe: int, what: bytes, path: str | os.PathLike[str]) -> bool:
     """Give an order; False if the sweeper is gone or cannot keep up (`pipe` does not block)."""
+    text = what + os.fsencode(path) + b"\0"
+    if len(text) > select.PIPE_BUF:  # others' orders could come in between
+        return False
     try:
-        os.write(pipe, what + os.fsencode(path) + b"\0")
+        os.write(pipe, text)
     except OSError:
         return False
     return True
