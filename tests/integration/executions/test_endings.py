@@ -17,10 +17,11 @@ from tests.integration.executions.fake_engine import World
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Work = Callable[[], None]
+Failing = Callable[[Iterator[Exception]], list[Exception]]
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterator[Exception]], list[Exception]]:
+def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
     """Let conclusions fail with these errors, one after the other, and then work; returns those that were raised."""
     conclude = collection.conclude
     monkeypatch.setattr(endings, "RETRY", 0.0)
@@ -55,12 +56,7 @@ def ended(module: Module, world: World, work: Work) -> Execution:
 
 @pytest.mark.parametrize(("error", "times"), [(OSError("disk full"), 4), (OperationalError("is locked"), 30)])
 def test_a_fault_that_passes_costs_a_run_nothing(
-    module: Module,
-    world: World,
-    work: Work,
-    failing: Callable[[Iterator[Exception]], list[Exception]],
-    error: Exception,
-    times: int,
+    module: Module, world: World, work: Work, failing: Failing, error: Exception, times: int
 ) -> None:
     raised = failing(iter([error] * times))
     execution = ended(module, world, work)
@@ -71,12 +67,7 @@ def test_a_fault_that_passes_costs_a_run_nothing(
 
 @pytest.mark.parametrize(("error", "times"), [(OSError("disk full"), 5), (RuntimeError("a bug"), 1)])
 def test_a_fault_that_stays_fails_the_run_and_says_so(
-    module: Module,
-    world: World,
-    work: Work,
-    failing: Callable[[Iterator[Exception]], list[Exception]],
-    error: Exception,
-    times: int,
+    module: Module, world: World, work: Work, failing: Failing, error: Exception, times: int
 ) -> None:
     raised = failing(iter([error] * 1000))
     execution = ended(module, world, work)
