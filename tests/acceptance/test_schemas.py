@@ -136,3 +136,47 @@ def test_a_bad_manifest_is_refused_by_the_programs_as_they_are_started(
         assert "Traceback" not in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["w.yaml"]
     assert orchestra.client.schemas() == listed
+
+
+GREETINGS = """
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: kept-greetings}
+spec:
+  templates:
+    - name: greet
+      script: {image: busybox, command: [sh], source: "echo first template"}
+"""
+GREETING = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {name: kept}
+spec:
+  entrypoint: main
+  onExit: bye
+  templates:
+    - name: main
+      script: {image: busybox, command: [sh], source: "echo started; sleep 600"}
+    - name: bye
+      steps:
+        - - {name: greet, templateRef: {name: kept-greetings, template: greet}}
+        - - {name: end, template: end}
+    - name: end
+      script: {image: busybox, command: [sh], source: "echo first schema"}
+"""
+
+
+def test_a_running_execution_keeps_the_schema_and_the_templates_that_it_began_with(orchestra: Orchestra) -> None:
+    running = []
+    for word in ("first", "second"):
+        for text in (GREETINGS, GREETING):
+            orchestra.client.add_schema(text.replace("first", word))
+        running.append(orchestra.client.run_schema("kept")["id"])
+        orchestra.until_log(running[-1], b"started")
+    for version, (execution, word) in enumerate(zip(running, (b"first", b"second"), strict=True), start=1):
+        orchestra.client.cancel(execution)
+        ended = orchestra.ended(execution)
+        assert ended["schema"] == {"name": "kept", "version": version}
+        assert ended["templates"] == [{"name": "kept-greetings", "version": version}]
+        log = orchestra.text_of(execution)
+        assert (word + b" template" in log, word + b" schema" in log) == (True, True), log
