@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from orchestra.endings import USAGE
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
+_ADDRESSES = ("http://", "https://")
 MOST_READ = 64 * 2**20  # bytes; far more than any engine takes
 
 
@@ -39,6 +42,9 @@ def read_manifest(file: str) -> bytes:
     """The content of a file, or of standard input for `-`, as far as its size is worth telling. Raises OSError."""
     if file == STDIN:
         return sys.stdin.buffer.read(MOST_READ)
+    if file.startswith(_ADDRESSES) and not os.path.exists(file):
+        way = f"nothing is fetched from addresses; pipe it in: curl -fsSL {shlex.quote(file)} | orchestra … -"
+        raise FileNotFoundError(errno.ENOENT, way, file)
     with open(file, "rb") as source:
         return source.read(MOST_READ)
 

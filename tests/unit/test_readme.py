@@ -67,6 +67,7 @@ def test_what_asks_a_server_takes_json() -> None:
     options = {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in commands(typer.main.get_command(app))
+        if not command.hidden
     }
     lacking = [name for name, known in options.items() if "--server" in known and "--json" not in known]
     assert lacking == ["workflow run"], "which has --status-out instead"

@@ -35,7 +35,8 @@ class Form(StrEnum):
     NAME = "name"
 
 
-@app.command()
+@app.command(name="submit", hidden=True)
+@app.command(name="run")
 def run(  # noqa: PLR0913, PLR0917 - each is an option
     context: typer.Context,
     file: Manifest,

@@ -89,11 +89,11 @@ def at(folder: Path) -> Iterator[Folder]:
     except BrokenPipeError:  # whoever read the output has read enough
         raise typer.Exit(OK) from None
     except OSError as error:
-        where = Path(error.filename or folder)
+        where = str(error.filename or folder)
         desk.fail(f"{where}: {error.strerror or error}{_advice(error, where, folder)}")
 
 
-def _advice(error: OSError, where: Path, folder: Path) -> str:
+def _advice(error: OSError, where: str, folder: Path) -> str:
     """What to do about a file that cannot be read or written; nothing if it is not the folder's."""
     inside = os.path.abspath(where).startswith(os.path.abspath(folder))
     match error.errno:

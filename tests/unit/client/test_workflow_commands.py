@@ -61,6 +61,9 @@ def keep(name: str, *, created: str, phase: str = "Succeeded", nodes: dict[str, 
     [
         (["run", "w.yaml", "-p", "a=1", "-p", "a=2"], "-p a is given twice: '1' and '2'."),
         (["run", "w.yaml", "-p", "a"], "-p a: it has to be NAME=VALUE."),
+        (["submit", "w.yaml", "-p", "a"], "-p a: it has to be NAME=VALUE."),
+        (["run", "https://x.example/w.yaml"], "https://x.example/w.yaml: nothing is fetched from addresses; pipe it "
+         "in: curl -fsSL https://x.example/w.yaml | orchestra … -"),
         (["run", "w.yaml"], "w.yaml:6:28: error: spec.arguments.a.value or spec.arguments.a.valueFrom is required: "
          "give it with -p a=VALUE"),
         (["run", "w.yaml", "-p", "a=1", "--name", "Foo"], '--name Foo: Invalid value: "Foo": a lowercase RFC 1123'),
