@@ -54,13 +54,31 @@ class Visit:
         over = is_final(node)
         if node is None or not over:
             self.forward(name, task, node)
+            if node is None and self.runs(full) and task.get("hooks") and name not in self.plan.targets:
+                self.board.unsettled = True  # its hooks look at it at the next visit
         elif completed(node):
-            over = self.exit_done(task, node)
+            over = self.items_done(task, node)
+            over = self.exit_done(task, node) and over
         node = self.board.named(full)
         if node is not None and name in self.plan.ends:
             self.check_loops(self.plan.ancestors(name))
             over = self.lifecycle(task, node) and over
         return over
+
+    def items_done(self, task: Mapping[str, Any], group: Mapping[str, Any]) -> bool:
+        """Bring the exit handlers of a loop's items to their end that were begun before the loop ended."""
+        done = True
+        for child in group.get("children", ()) if group["type"] == "TaskGroup" else ():
+            item = self.board.nodes[child]
+            handler = self.board.named(f"{item['name']}.onExit")
+            if handler is not None and not is_final(handler):
+                done = self.exit_done(task, item) and done
+        return done
+
+    def runs(self, name: str) -> bool:
+        """Whether there is a node of that name that is Running."""
+        node = self.board.named(name)
+        return node is not None and node["phase"] == "Running"
 
     def check_loops(self, names: Iterable[str], *, whole: bool = False) -> None:
         """Raise LanguageError if what loops gave out cannot be put together; `whole`: for the dag's own outputs.

@@ -80,10 +80,12 @@ def on_exit(owner: Owner) -> bool:
     Raises LanguageError for an expression that fails, NodeError for a handler that cannot run.
     """
     hook = exit_hook(owner.op.spec, owner.step)
-    if hook is None or not owner.op.may_run(True):
+    if hook is None:
         return True
     node_name = f"{owner.node['name']}.onExit"
     node = owner.op.board.named(node_name)
+    if node is None and not owner.op.may_run(True):
+        return True
     if is_final(node) or (node is None and hook.get("expression") and not _holds(owner, hook["expression"])):
         return True
     arguments = hook.get("arguments") or {}
