@@ -88,8 +88,17 @@ def show(
     shown = {key: found[key] for key in ("name", "kind", "version", "origin", "references")}
     screen.fields(shown | {"created": screen.to_second(found["created_at"])})
     print("\nInputs")
-    needed = found["inputs"]["required"]
-    rows = [
+    screen.table(("input", "type", "unit", "default", "allowed", "description"), _input_rows(found), empty="none")
+    print("\nOutputs")
+    screen.table(("output", "type", "unit", "promised", "description"), _output_rows(found), empty="none")
+    for one in found["warnings"]:
+        screen.note(screen.shown(f"line {one['line']}: {one['severity']}: {one['message']}"))
+
+
+def _input_rows(schema: Json) -> list[tuple[object, ...]]:
+    """The rows of a schema's inputs: name, type, unit, default, what is allowed, description."""
+    needed = schema["inputs"]["required"]
+    return [
         (
             key,
             one.get("type", "file"),
@@ -98,11 +107,13 @@ def show(
             _bounds(one),
             one.get("description"),
         )
-        for key, one in found["inputs"]["properties"].items()
+        for key, one in schema["inputs"]["properties"].items()
     ]
-    screen.table(("input", "type", "unit", "default", "allowed", "description"), rows, empty="none")
-    print("\nOutputs")
-    outputs = [
+
+
+def _output_rows(schema: Json) -> list[tuple[object, ...]]:
+    """The rows of a schema's outputs: name, type, unit, whether it is promised, description."""
+    return [
         (
             key,
             one.get("type") or ("file" if kind == "artifacts" else "parameter"),
@@ -110,12 +121,9 @@ def show(
             "yes" if one.get("required") else "",
             one.get("description"),
         )
-        for kind, named in found["outputs"].items()
+        for kind, named in schema["outputs"].items()
         for key, one in named.items()
     ]
-    screen.table(("output", "type", "unit", "promised", "description"), outputs, empty="none")
-    for one in found["warnings"]:
-        screen.note(screen.shown(f"line {one['line']}: {one['severity']}: {one['message']}"))
 
 
 @app.command()

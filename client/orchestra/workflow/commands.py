@@ -12,14 +12,18 @@ from orchestra.options import AsJson
 from orchestra.workflow.options import (
     FOLDER,
     ConfigMaps,
+    Elsewhere,
     Images,
     Kind,
+    Live,
     Manifest,
     Name,
     ParameterFile,
     Parameters,
     Place,
+    RunName,
     Sandbox,
+    StatusOut,
     at,
     values,
 )
@@ -42,22 +46,13 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option
     file: Manifest,
     parameter: Parameters = None,
     parameter_file: ParameterFile = "",
-    name: Annotated[str, typer.Option("--name", help="Name of this run, instead of the manifest's.")] = "",
-    watch: Annotated[
-        bool | None,
-        typer.Option(
-            "--watch/--no-watch",
-            help="Draw the tree of nodes / print a line for each change.",
-            show_default="on a terminal",
-        ),
-    ] = None,
-    status_out: Annotated[
-        str, typer.Option("--status-out", metavar="FILE", help="Write the workflow with its status there; - is stdout.")
-    ] = "",
+    name: RunName = "",
+    watch: Live = None,
+    status_out: StatusOut = "",
     configmap: ConfigMaps = None,
     images: Images = None,
     sandbox: Kind = Sandbox.AUTO,
-    server: Annotated[str | None, typer.Option("--server", metavar="URL", help="Run it there instead.")] = None,
+    server: Elsewhere = None,
     folder: Place = FOLDER,
 ) -> None:
     """Run a manifest to its end. Exit code 0 only if it succeeded.

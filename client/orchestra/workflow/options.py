@@ -67,6 +67,19 @@ Images = Annotated[
         "--images", metavar="FILE", envvar="ORCHESTRA_IMAGES", help="What images mean here (see docs/desk.md)."
     ),
 ]
+RunName = Annotated[str, typer.Option("--name", help="Name of this run, instead of the manifest's.")]
+Live = Annotated[
+    bool | None,
+    typer.Option(
+        "--watch/--no-watch",
+        help="Draw the tree of nodes / print a line for each change.",
+        show_default="on a terminal",
+    ),
+]
+StatusOut = Annotated[
+    str, typer.Option("--status-out", metavar="FILE", help="Write the workflow with its status there; - is stdout.")
+]
+Elsewhere = Annotated[str | None, typer.Option("--server", metavar="URL", help="Run it there instead.")]
 FOLDER = Path(".orchestra")
 
 
