@@ -69,10 +69,9 @@ class Folder:
         """A workflow of the folder. Raises DeskError if there is none."""
         from orchestra_engine.store import BadName
 
-        try:
+        record = None
+        with contextlib.suppress(BadName):  # nothing can have that name
             record = self.store().load(name)
-        except BadName as error:
-            raise DeskError(str(error)) from None
         if record is None:
             known = ", ".join(self.store().names()[-10:]) or "none at all"
             raise DeskError(f"there is no workflow {name} in {self.path} (there is: {known})")

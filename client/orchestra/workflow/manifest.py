@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 API_VERSION = "argoproj.io/v1alpha1"
 TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
 _MISSING = re.compile(r"spec\.arguments\.(?P<name>.+)\.value or spec\.arguments\.(?P=name)\.valueFrom is required")
+_MOST_NAME = 63  # characters of a workflow's name, as Argo has it
 _ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
 
 
@@ -214,12 +215,13 @@ def chosen_name(workflow: Json) -> str:
 
 
 def next_name(name: str, taken: Iterable[str]) -> str:
-    """`name`, or the first of `name-2`, `name-3`… that is free."""
+    """`name`, or the first of `name-2`, `name-3`… that is free, shortened if it would be too long for Argo."""
     there, number = set(taken), 1
     free = name
     while free in there:
         number += 1
-        free = f"{name}-{number}"
+        end = f"-{number}"
+        free = f"{name[: _MOST_NAME - len(end)].rstrip('-.')}{end}"
     return free
 
 

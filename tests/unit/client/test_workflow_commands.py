@@ -13,6 +13,7 @@ import pytest
 import yaml
 from orchestra.command import app
 from orchestra.workflow import logs
+from orchestra.workflow.manifest import next_name
 from typer.testing import CliRunner, Result
 
 GOOD = """\
@@ -168,6 +169,8 @@ def test_deleting_twice_is_told_once(here: Path) -> None:
         (["retry", "ended", "--restart-successful", "--node-field-selector", "id=x"], "ended has no node that"),
         (["retry", "ended"], "it is Succeeded (--restart-successful runs nodes again that succeeded)"),
         (["stop", "w", "ended"], "ended has ended already (Succeeded)"),
+        (["get", "../w"], "there is no workflow ../w in .orchestra (there is: ended, w)"),
+        (["delete", "@oldest"], "there is no workflow @oldest in .orchestra"),
     ],
 )
 def test_what_cannot_be_done_to_a_workflow_is_said_and_changes_nothing(words: list[str], said: str) -> None:
@@ -177,6 +180,20 @@ def test_what_cannot_be_done_to_a_workflow_is_said_and_changes_nothing(words: li
     result = call(*words)
     assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
     assert {path: path.read_bytes() for path in Path(".orchestra").rglob("workflow.json")} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "free"),
+    [
+        ("w", [], "w"),
+        ("w", ["w", "w-2"], "w-3"),
+        ("x" * 63, ["x" * 63], "x" * 61 + "-2"),
+        ("x" * 60 + "-yy", ["x" * 60 + "-yy"], "x" * 60 + "-2"),
+    ],
+)
+def test_the_next_name_is_free_and_never_too_long(name: str, taken: list[str], free: str) -> None:
+    assert next_name(name, taken) == free
+    assert len(free) <= 63
 
 
 # --- logs ----------------------------------------------------------------------------------------------------------
