@@ -284,11 +284,13 @@ def _fixed(year: int, month: int, day: int, clock: tuple[int, int, int], found: 
 
 
 def _named(year: int, month: int, day: int, clock: tuple[int, int, int], name: str, zone: Location | None) -> Time:
-    """An abbreviation means something only where the zone uses it; elsewhere Go invents a zone without an offset."""
+    """An abbreviation means something only where the zone uses it; elsewhere Go invents a zone."""
+    moment = civil(year, month, day, clock, UTC_ZONE)
     if zone is not None:
-        moment = civil(year, month, day, clock, zone)
-        if zone.at(moment.seconds)[1] == name:
-            return moment
+        for months in range(13):  # the one in effect, else that of the zone's other time of the year
+            offset, found = zone.at(moment.seconds + months * 30 * 86400)
+            if found == name:
+                return Time(moment.seconds - offset, 0, zone)
+    # Of "GMT+3" the offset is shown, but the clock is not set by it.
     hours = int(name[3:]) if re.fullmatch(r"GMT[+-]\d{1,2}", name) else 0
-    moment = civil(year, month, day, clock, Location("", None, hours * 3600, name))
-    return moment
+    return replace(moment, zone=Location("", None, hours * 3600, name))

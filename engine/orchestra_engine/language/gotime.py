@@ -99,7 +99,7 @@ def parse_duration(text: str) -> Duration:
         if not part[4]:
             raise LanguageError(f"time: missing unit in duration {quoted}")
         if part[4] not in _UNITS:
-            raise LanguageError(f'time: unknown unit "{part[4]}" in duration {quoted}')
+            raise LanguageError(f"time: unknown unit {hex_quoted(part[4])} in duration {quoted}")
         unit, fraction = _UNITS[part[4]], (part[3] or "")[:18]
         total += int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
         at = part.end()

@@ -111,12 +111,13 @@ def join_url(parts: dict[str, Any] | None) -> str:
 
 
 def _hierarchy(given: dict[str, str]) -> str:
-    path, host, user = _escaped(given["path"], _PATH), given["host"], given["userinfo"]
+    path = "*" if given["path"] == "*" else _escaped(given["path"], _PATH)
+    host, user = given["host"], given["userinfo"]
     user = _userinfo(user, f"proto://{user}@host") if user else ""
     text = ""
     if given["scheme"] or host or user:
         if host or path or user:
-            text = "//" if host or user or not given["scheme"] or path.startswith("//") else ""
+            text = "//"
         if user:
             text += user + "@"
         text += _escaped(host, "!$&'()*+,;=:[]<>\"")

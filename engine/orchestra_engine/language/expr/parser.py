@@ -346,6 +346,8 @@ class _Parser:
 
     def property(self, node: Node, optional: bool) -> Node:
         name = self.next()
+        if name.kind == "EOF":
+            raise self.fault("unexpected end of expression")
         if name.kind != "Identifier" and not (name.kind == "Operator" and name.value.isalpha()):
             raise self.fault("expected name")
         chained = node.kind == "chain"

@@ -19,11 +19,15 @@ def _is_letter(c: str) -> bool:
     return unicodedata.category(c).startswith("L")
 
 
+def _is_mark(c: str) -> bool:
+    return unicodedata.category(c).startswith("P")
+
+
 def _kind(c: str) -> str:
     if _connects(c):
         return "connector"
     category = unicodedata.category(c)
-    if category.startswith("P"):
+    if _is_mark(c):
         return "mark"
     if category == "Lu":
         return "upper"
@@ -44,72 +48,84 @@ def _word(text: str, at: int) -> tuple[str, int]:
         kind_of_rest = "letter"
     else:
         kind_of_rest = kind
-    while end < len(text) and _kind(text[end]) == kind_of_rest:
+    while end < len(text) and (_kind(text[end]) == kind_of_rest or (kind == "mark" and _is_mark(text[end]))):
         end += 1
     return kind, end
 
 
+class _Words:
+    """A text word by word, written in small letters with connectors between."""
+
+    def __init__(self, text: str, connector: str) -> None:
+        self.text, self.connector, self.out, self.end = text, connector, [""], 0
+        self.next()
+
+    def next(self) -> None:
+        self.begin = self.end
+        self.kind, self.end = _word(self.text, self.begin)
+
+    def put(self, kind: str, word: str) -> None:
+        if kind == "connector":
+            self.out.append(self.connector * len(word))
+        else:
+            self.out.append("".join(go_lower(c) if _is_upper(c) else c for c in word) if kind == "upper" else word)
+
+    def put_this(self) -> None:
+        self.put(self.kind, self.text[self.begin : self.end])
+
+    def connect(self) -> None:
+        if self.kind not in ("", "connector", "mark"):
+            self.out.append(self.connector)
+
+    def put_joined(self) -> None:
+        """Small letters and numbers that follow a number belong to it."""
+        while self.kind in ("letter", "number"):
+            self.put_this()
+            self.next()
+        self.connect()
+
+    def after_word(self) -> None:
+        if self.kind != "number":
+            self.connect()
+            return
+        if self.end >= len(self.text):
+            return
+        number = self.text[self.begin : self.end]
+        self.next()
+        if self.kind == "letter":  # "HTTP2xx" is http_2xx, "Bld4Floor" is bld4_floor
+            self.out.append(self.connector)
+            self.put("number", number)
+            self.put_joined()
+        else:
+            self.put("number", number)
+            self.connect()
+
+    def run(self) -> str:
+        while self.end < len(self.text):
+            kind, word = self.kind, self.text[self.begin : self.end]
+            if kind != "connector":
+                self.put_this()
+            self.next()
+            if kind == "number":
+                self.put_joined()
+            elif kind == "connector":
+                self.put(kind, word)
+            elif kind != "mark":
+                self.after_word()
+        self.put_this()
+        return "".join(self.out)
+
+
 def separated(text: str, connector: str) -> str:
     """A text in small letters, a connector between its words; a number belongs to the word before or after it."""
-    out: list[str] = []
-
-    def put(kind: str, word: str) -> None:
-        if kind == "connector":
-            out.append(connector * len(word))
-        else:
-            out.append("".join(go_lower(c) if _is_upper(c) else c for c in word) if kind == "upper" else word)
-
-    def connect(kind: str) -> None:
-        if kind not in ("", "connector", "mark"):
-            out.append(connector)
-
-    kind, end = _word(text, 0)
-    begin = 0
-    while end < len(text):
-        if kind != "connector":
-            put(kind, text[begin:end])
-        before, last = kind, text[begin:end]
-        begin = end
-        kind, end = _word(text, begin)
-        if before == "number":
-            kind, begin, end = _joined(text, kind, begin, end, put)
-            connect(kind)
-        elif before == "connector":
-            put(before, last)
-        elif before != "mark":
-            if kind != "number":
-                connect(kind)
-                continue
-            if end >= len(text):
-                continue
-            number = text[begin:end]
-            begin = end
-            kind, end = _word(text, begin)
-            if kind != "letter":
-                put("number", number)
-                connect(kind)
-                continue
-            out.append(connector)
-            put("number", number)
-            kind, begin, end = _joined(text, kind, begin, end, put)
-            connect(kind)
-    put(kind, text[begin:end])
-    return "".join(out)
-
-
-def _joined(text: str, kind: str, begin: int, end: int, put) -> tuple[str, int, int]:  # type: ignore[no-untyped-def]
-    while kind in ("letter", "number"):
-        put(kind, text[begin:end])
-        begin = end
-        kind, end = _word(text, begin)
-    return kind, begin, end
+    return _Words(text, connector).run()
 
 
 def pascal(text: str) -> str:
     """A text without connectors between its words, each beginning with a capital; connectors in front stay."""
     at = next((i for i, c in enumerate(text) if not _connects(c)), len(text))
     if at >= len(text):
-        return text
+        return text + text[-1:]  # the library writes the last one twice
     out, rest = [text[:at]], text[at:]
     first_upper = _is_upper(rest[0])
     current = go_upper(rest[0])

@@ -11,11 +11,15 @@ from typing import Any
 
 from orchestra_engine.language import LanguageError, gojson
 from orchestra_engine.language.expr.texts import decoded64, pretty_json
-from orchestra_engine.language.gotext import of_bytes, to_bytes
+from orchestra_engine.language.gotext import as_latin, of_bytes, to_bytes
 from orchestra_engine.language.gourl import join_url, parse_url
 from orchestra_engine.language.values import type_name
 
 MUST = frozenset(("toJson", "toPrettyJson", "toRawJson"))
+
+
+_BASE32 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+_B32_FAULT = "illegal base32 data at input byte {}"
 
 
 def _sum(name: str) -> Callable[[str], str]:
@@ -30,15 +34,34 @@ def _b64dec(text: str) -> str:
 
 
 def _b32dec(text: str) -> str:
-    plain = text.replace("\n", "").replace("\r", "")
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567="
-    wrong = next((i for i, c in enumerate(plain) if c not in alphabet), None)
-    try:
-        if wrong is None:
-            return of_bytes(base64.b32decode(plain))
-    except ValueError:
-        wrong = len(plain) // 8 * 8 if len(plain) % 8 else plain.find("=")
-    return f"illegal base32 data at input byte {wrong}"
+    """Standard base32, or Go's message with the offset of what is wrong."""
+    raw = as_latin(text.replace("\r", "").replace("\n", ""))
+    for begin in range(0, len(raw), 8):
+        piece, rest = raw[begin : begin + 8], raw[begin + 8 :]
+        for j, c in enumerate(piece):
+            left = len(raw) - begin - j - 1
+            if c == "=" and j >= 2 and left < 8:
+                return _b32_end(raw, begin, j)
+            if c not in _BASE32:
+                return _B32_FAULT.format(begin + j)
+        if len(piece) < 8:
+            return _B32_FAULT.format(begin)
+        if not rest:
+            break
+    return of_bytes(base64.b32decode(raw))
+
+
+def _b32_end(raw: str, begin: int, at: int) -> str:
+    """The text of base32 whose padding begins at a place of its last eight characters."""
+    after = raw[begin + at + 1 :]
+    if len(after) + at < 7:
+        return _B32_FAULT.format(len(raw))
+    wrong = next((k for k in range(7 - at) if k < len(after) and after[k] != "="), None)
+    if wrong is not None:
+        return _B32_FAULT.format(len(raw) - len(after) + wrong - 1)
+    if at in (1, 3, 6):
+        return _B32_FAULT.format(begin + at)
+    return of_bytes(base64.b32decode(raw[: begin + at].ljust(begin + 8, "=")))
 
 
 def _from_json(text: str) -> Any:

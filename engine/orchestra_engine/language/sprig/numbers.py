@@ -16,7 +16,7 @@ from orchestra_engine.language.values import Int64, Ints, go_text, is_number, wr
 
 _MAX_ITEMS = 100_000
 _DECIMALS = Context(prec=1400, rounding=ROUND_HALF_UP, Emin=-9999, Emax=9999, traps=[])
-_WITH_BASE = re.compile(r"([+-]?)(0[xX]|0[oO]|0[bB]|0)?([0-9a-zA-Z_]+)")
+_WITH_BASE = re.compile(r"([+-]?)(0[xX]_?|0[oO]_?|0[bB]_?|0_?)?([0-9a-zA-Z]+(?:_[0-9a-zA-Z]+)*)")
 _DECIMAL_POINT = re.compile(r"([-+]?\d*)(\.\d*)?")
 
 
@@ -25,7 +25,7 @@ def _literal(text: str) -> int | None:
     found = _WITH_BASE.fullmatch(text)
     if found is None:
         return go_int(text)
-    base = {"0x": 16, "0o": 8, "0b": 2, "0": 8}.get((found[2] or "").lower(), 10)
+    base = {"0x": 16, "0o": 8, "0b": 2, "0": 8}.get((found[2] or "").lower().rstrip("_"), 10)
     try:
         value = int(found[3][:80].replace("_", ""), base) * (-1 if found[1] == "-" else 1)
     except ValueError:
@@ -153,12 +153,19 @@ def _octal(value: Any) -> Int64:
     return Int64(number if -(2**63) <= number < 2**63 else 0)
 
 
+def _atoi(text: str) -> int:
+    """strconv.Atoi without its error: the nearest int of a number that is none."""
+    if re.fullmatch("[+-]?[0-9]+", text):
+        return min(max(int(text[:400]), -(2**63)), 2**63 - 1)
+    return 0
+
+
 FUNCTIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "add": ("any... > int64", lambda *v: _long(sum(int64(x) for x in v))),
     "add1": ("any > int64", lambda v: _long(int64(v) + 1)),
     "add1f": ("any > float", lambda v: _decimal(_DECIMALS.add)(v, 1)),
     "addf": ("any... > float", lambda *v: _decimal(_DECIMALS.add)(0.0, *v)),
-    "atoi": ("string > int", lambda v: go_int(v) or 0),
+    "atoi": ("string > int", _atoi),
     "biggest": ("any any... > int64", lambda *v: Int64(max(int64(x) for x in v))),
     "ceil": ("any > float", _whole(math.ceil)),
     "div": ("any any > int64", _div),
