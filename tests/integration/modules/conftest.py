@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 METADATA: dict[str, Any] = {
     "name": "tiny",
@@ -18,6 +19,12 @@ METADATA: dict[str, Any] = {
 }
 
 MakeModule = Callable[..., Path]
+
+
+@pytest.fixture
+def shared_cache(settings: Settings, request: pytest.FixtureRequest) -> None:
+    """uv's cache outlives the tests: packages come from the registry once."""
+    settings.CACHE_DIR = request.config.cache.mkdir("builds")
 
 
 @pytest.fixture

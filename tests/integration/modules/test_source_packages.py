@@ -14,8 +14,8 @@ from pytest_django.fixtures import Settings
 from app.modules import services
 from app.modules.images import PROGRAMS, location
 from tests import packages
+from tests.integration.modules.building import install, passed, registered, run
 from tests.integration.modules.conftest import MakeModule
-from tests.integration.modules.test_builds import install, passed, registered, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
