@@ -38,6 +38,7 @@ def check(
     known = {*volumes, *declared_volumes(spec)}
     defaults = _map(spec.get("templateDefaults"))
     yield from _retries(spec, path)
+    yield from _locks(spec, path)
     for name, template in parts.templates(spec, path):
         yield from _template(template, name, known, secrets, grants)
         if template is not defaults:
@@ -123,6 +124,7 @@ def _template(
     yield from _table(template, fields.TEMPLATE, path)
     yield from _volumes(template.get("volumes"), f"{path}.volumes")
     yield from _retries(template, path)
+    yield from _locks(template, path)
     yield from _annotations(template, f"{path}.metadata.annotations")
     wanted = _map(_map(template.get("metadata")).get("annotations")).get(GRANT)
     if wanted is not None and wanted not in grants:
@@ -143,6 +145,21 @@ def _template(
 def _retries(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
     if _map(holder.get("retryStrategy")).get("affinity") is not None:
         yield _ignored(f"{path}.retryStrategy.affinity", fields.SPEC["affinity"].why)
+
+
+def _locks(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """Locks are kept by this engine; those in a database are shared with clusters that it knows nothing of."""
+    wanted = _map(holder.get("synchronization"))
+    for kind, instead in (
+        ("semaphores", "configMapKeyRef"),
+        ("mutexes", "a mutex of this engine: leave the field out"),
+    ):
+        for number, lock in enumerate(_list(wanted.get(kind))):
+            if lock.get("database"):
+                yield Fault(
+                    path=f"{path}.synchronization.{kind}[{number}].database",
+                    message=f"cannot run here: there is no database of locks; use {instead}",
+                )
 
 
 def _annotations(template: Mapping[str, Any], path: str) -> Iterator[Fault]:
