@@ -81,10 +81,11 @@ def test_one_node_goes_on_with_the_values_that_it_takes(waits: Execution, world:
 def test_it_is_passed_on_once_and_asking_again_finds_nothing(waits: Execution, world: World, work: Work) -> None:
     services.resume(waits, node="look")
     work()
-    work()
-    assert len(world.resumed) == 1
     with pytest.raises(Faulty, match="no node 'look' waits"):
         services.resume(waits, node="look")
+    services.resume(waits, node="approve", parameters={"verdict": "yes"})
+    work()
+    assert [node for _, node, _ in world.resumed] == [ident(waits, "look"), ident(waits, "approve")]
 
 
 def test_all_that_waits_goes_on_together_if_it_needs_no_values(world: World, work: Work) -> None:
