@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from app.accounts.readonly import ReadOnlyAdmin, ReadOnlyInline
 from app.schemas import services
@@ -68,7 +69,7 @@ class SchemaForm(forms.ModelForm):
             raise ValidationError({"manifest": told}) from None
         except NotChangeable as error:
             raise ValidationError(str(error)) from None
-        self.instance = saved.version.schema
+        self.saved, self.instance = saved, saved.version.schema
         return given
 
 
@@ -88,7 +89,21 @@ class SchemaAdmin(ReadOnlyAdmin):
         return super().get_form(request, obj, change, **({"form": SchemaForm} if obj is None else {}), **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """The form has saved it already, in this request's transaction."""
+        """The form has saved it already, in this request's transaction; what it came to is said."""
+        version = form.saved.version
+        news = "" if form.saved.created else ": it is so already, and nothing has changed"
+        self.message_user(request, f"{obj.name}, version {version.number}{news}.")
+        for one in version.warnings:
+            text = f"line {one['line']}, column {one['column']}: {one['message']}"
+            self.message_user(request, text, messages.WARNING)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Go on where the button says; `save_model` has told what there is to tell."""
+        if "_addanother" in request.POST:
+            return HttpResponseRedirect(request.path)
+        if "_continue" in request.POST:
+            return HttpResponseRedirect(reverse("admin:schemas_schema_change", args=[obj.pk]))
+        return self.response_post_save_add(request, obj)
 
     @admin.display(description="version")
     def version_number(self, schema: Schema) -> int | None:

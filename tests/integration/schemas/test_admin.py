@@ -54,6 +54,19 @@ def test_what_is_saved_is_a_version_and_what_came_beside_it_stays(admin_client: 
     assert (services.current("greeting").number, services.current("greeting").side) == (3, None)
 
 
+def test_what_saving_came_to_is_told(admin_client: Client) -> None:
+    def said(**values: str) -> list[str]:
+        page = admin_client.post(reverse(ADD), form(**values), follow=True)
+        return [str(one) for one in page.context["messages"]]
+
+    assert said() == ["greeting, version 1."]
+    assert said() == ["greeting, version 1: it is so already, and nothing has changed."]
+    news, warning = said(manifest=TEXT.replace("image: busybox", "image: nowhere.example/x"))
+    assert news == "greeting, version 2."
+    assert "line 1" in warning
+    assert "runs on Argo only" in warning
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
