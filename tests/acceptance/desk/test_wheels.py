@@ -18,6 +18,7 @@ from tests.acceptance.serving import ROOT
 UV = Path(sys.executable).with_name("uv")
 BUILD = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
 FEW = {"orchestra", "orchestra-engine", "google-re2", "httpx", "jsonschema", "lark", "pyyaml", "rich", "typer"}
+FEW |= {"tzdata"}  # the zones of expressions, where the machine has none
 SERVERS = {"django", "djangorestframework", "gunicorn", "hera", "kubernetes", "numpy", "pandas", "psycopg2", "speasy"}
 
 

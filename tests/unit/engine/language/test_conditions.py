@@ -58,4 +58,4 @@ def test_any_text_gives_an_answer_or_a_refusal(text: str) -> None:
 def test_no_condition_takes_for_ever(condition: str) -> None:
     begun = time.process_time()
     answer(condition)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 5

@@ -108,7 +108,7 @@ def test_a_text_that_is_no_expression_gives_a_refusal(text: str) -> None:
 def test_what_would_take_for_ever_or_fill_the_memory_is_refused_soon(expression: str) -> None:
     begun = time.process_time()
     assert "fault" in answer(expression)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("call", ["now()", "sprig.now()", "sprig.uuidv4()", "sprig.date('2006', 'x')", "string(now())"])
