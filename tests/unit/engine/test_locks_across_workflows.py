@@ -159,6 +159,15 @@ def test_the_first_in_a_queue_does_not_hold_up_the_one_it_waits_for() -> None:
     assert cluster.phase("both") == "Succeeded"
 
 
+def test_what_the_first_in_a_queue_cannot_take_yet_wakes_the_one_it_waits_for() -> None:
+    cluster = Cluster()
+    cluster.submit(made("z", mutex("a")))
+    cluster.submit(made("holder", mutex("a"), own=mutex("b"), created="2001-03-28T00:00:05Z"))
+    cluster.submit(made("both", mutex("a", "b"), priority=9))
+    cluster.run()
+    assert cluster.started == ["z.t0", "holder.t0", "both.t0"]
+
+
 def test_whom_the_first_in_a_queue_comes_to_wait_for_goes_on_at_once() -> None:
     """`a` lets `first` go before it, until that waits for what `a` holds itself."""
     cluster = Cluster()
