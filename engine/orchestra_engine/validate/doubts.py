@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .. import parts
-from ..language import LanguageError, conditions, expressions, tags
+from ..language import LanguageError, conditions, durations, expressions, tags
+from ..language.gotext import go_int
 from ..operate import loops
 from .fault import Fault
 
@@ -27,6 +28,7 @@ def doubts(spec: Mapping[str, Any], path: str = "spec") -> Iterator[Fault]:
     yield from _retries(spec, path)
     for where, template in parts.templates(spec, path):
         yield from _retries(template, where)
+        yield from _attempts((template.get("containerSet") or {}).get("retryStrategy"), where)
         yield from _outputs(template, where)
         for place, call in parts.calls(template, where):
             yield from _call(call, place)
@@ -86,6 +88,19 @@ def _hooks(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
 def _retries(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
     if holder.get("retryStrategy"):
         yield from _expression(holder["retryStrategy"], "expression", f"{path}.retryStrategy")
+
+
+def _attempts(strategy: Mapping[str, Any] | None, path: str) -> Iterator[Fault]:
+    """Of a set's containers: `retries` counts all attempts, and a wrong duration ends each before it starts."""
+    if not strategy or strategy.get("retries") is None:
+        return
+    where, retries = f"{path}.containerSet.retryStrategy", str(strategy["retries"])
+    if "{{" not in retries and (go_int(retries) or 0) < 1:
+        none = f"starts no program of this set, which then has succeeded: {retries!r} is the number of attempts"
+        yield Fault(path=f"{where}.retries", message=none, by="controller", kind=DOUBTFUL)
+    pause = strategy.get("duration") or ""
+    if pause and "{{" not in pause:
+        yield from _said(f"{where}.duration", lambda: durations.go(pause))
 
 
 def _outputs(template: Mapping[str, Any], path: str) -> Iterator[Fault]:

@@ -80,7 +80,7 @@ TEMPLATE: dict[str, Field] = {
     "archiveLocation": Field(IGNORED, "artifacts and logs go to the engine's own repository"),
     "automountServiceAccountToken": _KUBERNETES,
     "container": _RUN,
-    "containerSet": _RUN,
+    "containerSet": Field(RUN, "`retries` of its retryStrategy is the number of attempts, as on Argo"),
     "daemon": Field(REFUSED, _PROCESS + "start the service outside, or inside the step that needs it"),
     "dag": _RUN,
     "data": Field(REFUSED, "it lists foreign artifact stores; list the files in a script"),
