@@ -74,6 +74,7 @@ def test_equal_items_are_found_in_long_lists() -> None:
         (0.5, 2.5, True),
         (0.5, 2.6, False),
         (2, 4.0, True),
+        (2, 10**17 + 1, False),
         (5, True, True),
         (5, "x", True),
     ],
