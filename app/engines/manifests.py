@@ -21,8 +21,8 @@ _NAME = "manifest"
 class Look:
     """A text as it was understood; `manifest` is empty if it cannot be read.
 
-    `warnings` are what runs on one engine only ("warning") and fields that the local engine ignores ("note"):
-    {severity, path, message, line, column}.
+    `warnings` are what runs on one engine only or fails when it runs ("warning") and fields that the local engine
+    ignores ("note"): {severity, path, message, line, column}.
     """
 
     manifest: dict[str, Any] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def show(
     server: Server = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a schema: its inputs, outputs and what runs on one engine only."""
+    """Show a schema: its inputs, outputs, what runs on one engine only and what fails when it runs."""
     with connected(server) as client:
         found = client.schema(name, version=version)
     if as_json:
