@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _TRANSIENT = (
     "transport is closing",
     "unexpected EOF",
 )
+_INT = re.compile(r"[+-]?[0-9]{1,18}")
 _AT_ONCE = 50  # attempts that fail without having run, in one call
 
 
@@ -174,13 +176,16 @@ def _wished(strategy: Mapping[str, Any], made: list[dict[str, Any]]) -> bool:
 
 
 def _limit(strategy: Mapping[str, Any]) -> int | None:
-    limit = strategy.get("limit")
-    if limit is None:
+    return _number(strategy.get("limit"))
+
+
+def _number(value: Any) -> int | None:
+    """An int or a text that is one, as Go reads it. Raises LanguageError."""
+    if value is None:
         return None
-    try:
-        return int(str(limit))
-    except ValueError:
-        raise LanguageError(f"value '{limit}' cannot be resolved to an int") from None
+    if not _INT.fullmatch(str(value)):
+        raise LanguageError(f"value '{value}' cannot be resolved to an int")
+    return int(value)
 
 
 def _covered(strategy: Mapping[str, Any], last: Mapping[str, Any]) -> bool:
@@ -214,9 +219,9 @@ def _wait(backoff: Mapping[str, Any], count: int) -> float:
     if not backoff.get("duration"):
         raise LanguageError("no base duration specified for retryStrategy")
     seconds = durations.argo(str(backoff["duration"]))
-    factor = backoff.get("factor")
-    if factor is not None and str(factor).lstrip("-").isdigit() and int(factor) > 0:
-        seconds *= math.pow(min(int(factor), 1000), min(count - 1, 100))
+    factor = _number(backoff.get("factor"))
+    if factor is not None and factor > 0:
+        seconds *= math.pow(min(factor, 1000), min(count - 1, 100))
     if backoff.get("cap"):
         seconds = min(seconds, durations.argo(str(backoff["cap"])))
     return min(seconds, 10.0**9)
