@@ -62,7 +62,7 @@ def _assess(op: Operation, work: Work, visit: dag_task.Visit, ident: str) -> dic
     if phase != "Succeeded":
         _lead_out(op, work, found, ident)
         return board.mark(ident, phase)
-    visit.check_loops(found.tasks, whole=True)
+    visit.check_loops()
     for name in found.tasks:  # those of the tasks and not the dag's own, which are up to a dag around it
         outputs.publish(op, (board.named(f"{work.name}.{name}") or {}).get("outputs"))
     given = outputs.of_template(work.template, _final_scope(op, work, found)) if work.template.get("outputs") else None

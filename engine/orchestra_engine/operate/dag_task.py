@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ class Visit:
     def __init__(self, op: Operation, work: Work, plan: Plan, options: Options) -> None:
         self.op, self.work, self.plan, self.options = op, work, plan, options
         self.board, self.where = op.board, work.inner
+        self.sound: set[str] = set()  # loops whose outputs make lists
         self.groups: list[tuple[str, tuple[dict[str, Any], ...]]] = []
 
     def name(self, task: str) -> str:
@@ -44,7 +45,7 @@ class Visit:
         if not hooks.has_any(task):
             ended = is_final(node) or self.forward(name, task, node)
             if name in self.plan.ends and self.board.named(full) is not None:
-                self.check_loops(self.plan.ancestors(name))
+                self.check_loops(name)
             return ended
         if node is not None and (is_final(node) or node["phase"] == "Running"):
             if not self.hooks_done(task, node) and self.op.collecting is None:
@@ -61,7 +62,7 @@ class Visit:
             over = self.exit_done(task, node) and over
         node = self.board.named(full)
         if node is not None and name in self.plan.ends:
-            self.check_loops(self.plan.ancestors(name))
+            self.check_loops(name)
             over = self.lifecycle(task, node) and over
         return over
 
@@ -80,20 +81,22 @@ class Visit:
         node = self.board.named(name)
         return node is not None and node["phase"] == "Running"
 
-    def check_loops(self, names: Iterable[str], *, whole: bool = False) -> None:
-        """Raise LanguageError if what loops gave out cannot be put together; `whole`: for the dag's own outputs.
+    def check_loops(self, task: str | None = None) -> None:
+        """Raise LanguageError if what the loops before a task (of the whole dag if None) gave out makes no list.
 
         As in Argo that ends whatever could refer to it, be it referred to or not.
         """
-        for name in names:
-            node = self.board.named(self.name(name)) if loops.expands(self.plan.tasks[name]) else None
+        before = self.plan.ancestors(task) if task is not None and self.plan.loops else None
+        for name in self.plan.loops:
+            node = self.board.named(self.name(name)) if before is None or name in before else None
             if node is None or node["type"] != "TaskGroup":
                 continue
-            if self.plan.tasks[name].get("inline") and not whole:
+            if self.plan.tasks[name].get("inline") and task is not None:
                 raise LanguageError("failed to get a template")
-            if name in self.options.results:
+            if name in self.options.results and name not in self.sound:
                 items = [self.board.nodes[child] for child in node.get("children", ()) if child in self.board.nodes]
                 scope.aggregate(Scope(), "", items)
+                self.sound.add(name)
 
     def forward(self, name: str, task: dict[str, Any], node: dict[str, Any] | None) -> bool:
         """Start a task if it may, or look after it; whether it has ended."""
@@ -230,7 +233,7 @@ class Visit:
         if node is not None and self.nothing_new(task, node):
             return
         try:
-            self.check_loops(self.plan.ancestors(name))
+            self.check_loops(name)
             seen = self.scope(name, task)
             resolved = step_group.resolve(task, seen, self.op.params)
             if not loops.expands(resolved):

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestra_engine.language import LanguageError, expressions
+from orchestra_engine.operate.loops import expands
 
 RESULTS = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned", "AnySucceeded", "AllFailed")
 OF_ITEMS = ("AnySucceeded", "AllFailed")
@@ -72,6 +73,11 @@ class Plan:
     def ends(self) -> frozenset[str]:
         """The targets, to be looked up."""
         return frozenset(self.targets)
+
+    @cached_property
+    def loops(self) -> tuple[str, ...]:
+        """The tasks that are loops."""
+        return tuple(name for name, task in self.tasks.items() if expands(task))
 
     def ancestors(self, name: str) -> set[str]:
         """All tasks that have to end before a task can start."""
