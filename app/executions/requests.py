@@ -115,11 +115,7 @@ def _prediction(
     priority: int,
 ) -> Execution:
     """The row that a request would insert. Raises `Faulty` with every fault."""
-    if module.removed_at:
-        raise fault("module", f"{module.name} was removed")
-    version = version or chosen_version(module)
-    if version.module_id != module.pk:
-        raise fault("version", f"{module.name} has no version with id {version.pk}")
+    version = _wanted_version(module, version)
     faults: list[Fault] = []
     defaults = version.metadata.get("defaults", {})
     first, last = times.interval(start=start or defaults.get("start"), stop=stop or defaults.get("stop"), faults=faults)
@@ -149,6 +145,15 @@ def _prediction(
         priority=priority,
         message=waiting or "",
     )
+
+
+def _wanted_version(module: Module, version: Version | None) -> Version:
+    """The version that was asked for, else the chosen one. Raises `Faulty` if there is none."""
+    if module.removed_at:
+        raise fault("module", f"{module.name} was removed")
+    if version is not None and version.module_id != module.pk:
+        raise fault("version", f"{module.name} has no version with id {version.pk}")
+    return version or chosen_version(module)
 
 
 def chosen_version(module: Module) -> Version:
