@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -103,8 +105,18 @@ def set_node(
         desk.fail(f"--phase {phase}: a node can be set to {', '.join(PHASES)}.")
     if not (parameter or phase or message):
         desk.fail("Nothing is to be set: give --output-parameter, --phase or --message.")
-    given = pairs(parameter, "--output-parameter")
+    given = {key: unquoted(value) for key, value in pairs(parameter, "--output-parameter").items()}
     _control(folder, [name], _request("set", selector=selector, parameters=given, phase=phase, message=message))
+
+
+def unquoted(value: str) -> str:
+    """A value without its quotes (`"…"` or backquotes), as `argo node set` takes it; what is not quoted stays."""
+    if len(value) > 1 and value[0] == value[-1] == "`" and "`" not in value[1:-1]:
+        return value[1:-1]
+    if value.startswith('"'):
+        with contextlib.suppress(ValueError):
+            return str(json.loads(value))
+    return value
 
 
 def _request(what: str, **more: object) -> Request:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from orchestra.command import app
 from orchestra.workflow import logs
+from orchestra.workflow.controls import unquoted
 from orchestra.workflow.manifest import next_name
 from typer.testing import CliRunner, Result
 
@@ -194,6 +195,14 @@ def test_what_cannot_be_done_to_a_workflow_is_said_and_changes_nothing(words: li
 def test_the_next_name_is_free_and_never_too_long(name: str, taken: list[str], free: str) -> None:
     assert next_name(name, taken) == free
     assert len(free) <= 63
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("a b", "a b"), ('"a\\nb"', "a\nb"), ("`a\\nb`", "a\\nb"), ('"a', '"a'), ('"a"b"', '"a"b"'), ("`", "`"), ("", "")],
+)
+def test_a_value_for_a_node_may_be_quoted_as_argo_takes_it(given: str, value: str) -> None:
+    assert unquoted(given) == value
 
 
 # --- logs ----------------------------------------------------------------------------------------------------------
