@@ -35,6 +35,8 @@ def test_every_setting_is_in_the_table_and_nothing_else() -> None:
     elsewhere = set()
     for name in SERVER_AND_CLIENT:
         elsewhere |= set(re.findall(r'\.get\("(ORCHESTRA_\w+)"', (ROOT / name).read_text()))
+    for path in (ROOT / "client" / "orchestra").rglob("*.py"):
+        elsewhere |= set(re.findall(r'\benvvar="(\w+)"', path.read_text()))
     assert set(described()) == set(read_by_settings()) | elsewhere
 
 
