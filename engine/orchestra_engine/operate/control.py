@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestra_engine.operate import suspend
+from orchestra_engine.operate import outputs, suspend
 from orchestra_engine.operate.context import Board, is_final
 from orchestra_engine.pod import Kill
+
+_PHASES = ("Succeeded", "Failed", "Error", "Skipped")
 
 
 def _named(board: Board, node: str) -> list[str]:
@@ -41,8 +43,10 @@ def set_outputs(
 ) -> dict[str, Any]:
     """The status after `argo node set`: values for a waiting node's supplied parameters, perhaps its phase and message.
 
-    Raises ValueError if no waiting node is meant or it has no such parameter.
+    Raises ValueError if no waiting node is meant, it has no such parameter to supply, or there is no such phase.
     """
+    if phase is not None and phase not in _PHASES:
+        raise ValueError(f"'{phase}' is no phase that a node can be given; it is one of {', '.join(_PHASES)}")
     board = _board(workflow, status, now)
     found = [i for i in _named(board, node) if not is_final(board.nodes[i]) and board.nodes[i]["type"] == "Suspend"]
     if not found:
@@ -66,11 +70,16 @@ def _set(board: Board, ident: str, parameters: Mapping[str, str]) -> None:
     if parameters:
         items = [_supplied(p, parameters) for p in given["parameters"]]
         board.put(ident, "outputs", {**given, "parameters": items})
+        for item in items:
+            if item["name"] in parameters and item.get("globalName"):
+                outputs.keep(board, "parameters", {"name": item["globalName"], "value": item["value"]})
 
 
 def _supplied(parameter: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     if parameter["name"] not in values:
         return dict(parameter)
+    if "supplied" not in (parameter.get("valueFrom") or {}):
+        raise ValueError(f"the parameter '{parameter['name']}' is not to be supplied, or has been already")
     return {k: v for k, v in parameter.items() if k != "valueFrom"} | {"value": values[parameter["name"]]}
 
 

@@ -135,7 +135,7 @@ def _look(op: Operation, observations: Sequence[PodStatus]) -> None:
         return
     deadlines.enforce(op)
     locks.forget(op)
-    if op.spec.get("suspend"):
+    if op.spec.get("suspend") and not (op.shutdown or op.late):  # in Argo a suspended workflow would never end
         return
     for _ in range(_ROUNDS):
         board.unsettled = op.held_back = False

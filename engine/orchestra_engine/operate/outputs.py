@@ -10,6 +10,7 @@ from orchestra_engine.language.values import go_text
 from orchestra_engine.operate.scope import Scope
 
 if TYPE_CHECKING:
+    from orchestra_engine.operate.context import Board
     from orchestra_engine.operate.operation import Operation
 
 
@@ -109,15 +110,18 @@ def publish(op: Operation, outputs: Mapping[str, Any] | None) -> None:
             value = parameter.get("value")
             if value is not None:
                 op.params[f"workflow.outputs.parameters.{parameter['globalName']}"] = value
-            _keep(op, "parameters", {"name": parameter["globalName"]} | ({} if value is None else {"value": value}))
+            keep(
+                op.board, "parameters", {"name": parameter["globalName"]} | ({} if value is None else {"value": value})
+            )
     for artifact in outputs.get("artifacts") or ():
         if artifact.get("globalName"):
             kept = {k: v for k, v in artifact.items() if k not in ("globalName", "path")}
-            _keep(op, "artifacts", {**kept, "name": artifact["globalName"]})
+            keep(op.board, "artifacts", {**kept, "name": artifact["globalName"]})
 
 
-def _keep(op: Operation, kind: str, item: dict[str, Any]) -> None:
-    status = op.board.status
+def keep(board: Board, kind: str, item: dict[str, Any]) -> None:
+    """Put a parameter or artifact among the workflow's own outputs, in place of one of that name."""
+    status = board.status
     outputs = status.get("outputs") or {}
     items = list(outputs.get(kind, ()))
     at = next((i for i, other in enumerate(items) if other["name"] == item["name"]), len(items))
@@ -125,4 +129,4 @@ def _keep(op: Operation, kind: str, item: dict[str, Any]) -> None:
         return
     items[at : at + 1] = [item]
     status["outputs"] = {**outputs, kind: items}
-    op.board.unsettled = True
+    board.unsettled = True

@@ -53,7 +53,8 @@ def stance(workflow: Mapping[str, Any], status: Mapping[str, Any]) -> Stance:
         for lock in names:
             holders.setdefault(lock, []).append(holder_key(namespace, name, holder))
     waits: dict[str, float] = {}
-    for entry in () if spec.get("suspend") else (private.get("queue") or {}).values():
+    asleep = spec.get("suspend") and not spec.get("shutdown")
+    for entry in () if asleep else (private.get("queue") or {}).values():
         for lock in entry["locks"]:
             waits[lock] = min(entry["since"], waits.get(lock, entry["since"]))
     limits = private.get("limits") or {}
