@@ -5,49 +5,35 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
-from django.core.signals import request_finished, request_started
 from django.test import Client
 from django.urls import reverse
-from orchestra.command import app as command
-from orchestra.endings import guarded
 
 from app.executions.models import Execution
 from app.schemas import services
 from app.schemas.models import Schema, SchemaVersion
 from app.schemas.services import BadFile
-from app.wsgi import application
 from tests.bad_manifests import BAD
+from tests.integration.schemas.conftest import SERVER, Command
 
 pytestmark = pytest.mark.django_db
 
-SERVER = "http://127.0.0.1:8000"
 LONGEST = 4000  # characters of all that is said of a manifest
 Door = Callable[[str], str]  # from a text to what is said of it
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """The `orchestra` command in this process, with this process for a server: what it says on stderr."""
-    for signal in (request_started, request_finished):  # each request would end the test's transaction
-        monkeypatch.setattr(signal, "receivers", [])
-        monkeypatch.setattr(signal, "sender_receivers_cache", {})
-    served = partial(httpx.Client, transport=httpx.WSGITransport(app=application, raise_app_exceptions=True))
-    monkeypatch.setattr("httpx.Client", served)
-    monkeypatch.setenv("ORCHESTRA_SERVER", SERVER)
+def run(orchestra: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What the command says on stderr of a file that it cannot use."""
     monkeypatch.chdir(tmp_path)
 
     def call(text: str, words: Sequence[str]) -> str:
         Path("w.yaml").write_text(text, encoding="utf-8")
-        monkeypatch.setattr(sys, "argv", ["orchestra", *words])
-        code = guarded(command)
-        out, err = capsys.readouterr()
+        code, out, err = orchestra(*words)
         assert (code, out) == (2, "")
         assert sorted(path.name for path in Path().iterdir() if path.is_file()) == ["w.yaml"]
         assert not Path(".orchestra").exists()
