@@ -56,11 +56,13 @@ class Cluster:
         for name, content in changed.items():
             try:
                 self.write_configmap(name, content)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 log.warning("the cache %s cannot be written, its nodes will run again: %s", name, error)
 
     def write_configmap(self, name: str, content: Mapping[str, Any]) -> None:
-        """Replace or make a ConfigMap."""
+        """Replace or make a ConfigMap. Raises OSError; ValueError for a name that would lead out of the folder."""
+        if not name or "/" in name or "\0" in name or name.startswith("."):
+            raise ValueError(f"{name!r} is no name of a ConfigMap")
         folder = self.root / "configmaps"
         folder.mkdir(exist_ok=True)
         whole = {"apiVersion": "v1", "kind": "ConfigMap", **content}

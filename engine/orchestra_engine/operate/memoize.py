@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
 
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
+_CACHE = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")  # DNS-1123 subdomain, as every object's name
 _LABEL = "workflows.argoproj.io/configmap-type"
 
 
@@ -24,6 +25,8 @@ def look_up(op: Operation, memoize: Mapping[str, Any]) -> tuple[dict[str, Any], 
     key, cache = memoize.get("key", ""), memoize["cache"]["configMap"]["name"]
     if not _KEY.fullmatch(key):
         raise LanguageError(f"invalid cache key: {key}")
+    if not _CACHE.fullmatch(cache) or ".." in cache:
+        raise LanguageError(f"invalid name of a cache's ConfigMap: {cache}")
     entry = _entry(op, cache, key)
     fresh = True
     if memoize.get("maxAge"):
@@ -59,7 +62,20 @@ def _entry(op: Operation, cache: str, key: str) -> dict[str, Any] | None:
         raise LanguageError(f"malformed cache entry: could not unmarshal JSON; unable to parse: {error}") from None
     if not isinstance(entry, dict):
         raise LanguageError("malformed cache entry: could not unmarshal JSON; unable to parse: no object")
+    _check(entry)
     return entry
+
+
+def _check(entry: Mapping[str, Any]) -> None:
+    """Raise LanguageError for an entry that a person has written and that is none."""
+    try:
+        seconds_of(entry.get("creationTimestamp"))
+    except (TypeError, ValueError):
+        raise LanguageError("malformed cache entry: creationTimestamp is no time") from None
+    outputs = entry.get("outputs") or {}
+    lists = [outputs.get(kind) or [] for kind in ("parameters", "artifacts")] if isinstance(outputs, dict) else [None]
+    if not all(isinstance(each, list) and all(isinstance(item, dict) for item in each) for each in lists):
+        raise LanguageError("malformed cache entry: outputs are no outputs")
 
 
 def save(op: Operation, node: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -230,7 +231,11 @@ def test_a_cache_that_was_given_as_yaml_keeps_what_is_written_to_it(opened: Open
     assert value_of(until(engine, "b")) == (True, "first")
 
 
-@pytest.mark.parametrize("entry", ["no json", "[]", '{"outputs": 3', "\ufffd"])
+BROKEN = ["no json", "[]", '{"outputs": 3', "\ufffd", '{"creationTimestamp": 3}', '{"creationTimestamp": "soon"}']
+BROKEN += ['{"outputs": [1]}', '{"outputs": {"parameters": 1}}', '{"outputs": {"artifacts": [1]}}']
+
+
+@pytest.mark.parametrize("entry", BROKEN)
 def test_a_broken_entry_of_a_cache_is_told_by_the_node_that_meets_it(opened: Open, tmp_path: Path, entry: str) -> None:
     engine = opened()
     label = {"workflows.argoproj.io/configmap-type": "Cache"}
@@ -249,3 +254,15 @@ def test_a_cache_that_cannot_be_written_costs_nobody_a_result(
     engine.submit(cached("a", "first"))
     assert value_of(until(engine, "a")) == (False, "first")
     assert "the cache kept cannot be written" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["../evil", "../w/workflow", "/tmp/evil", "a/b", "..", ".hidden", "UPPER", "", "a..b"])
+def test_a_cache_never_lies_outside_the_folder_of_configmaps(opened: Open, tmp_path: Path, name: str) -> None:
+    engine = opened()
+    engine.submit(cached("w", "x", cache={"configMap": {"name": name}}))
+    status = until(engine, "w")
+    assert status["phase"] == "Error"
+    assert "invalid name of a cache's ConfigMap" in status["message"]
+    with pytest.raises(ValueError) if "/" in name or name.startswith(".") or not name else contextlib.nullcontext():
+        engine.cluster.write_configmap(name, {})
+    assert not list(tmp_path.rglob("*evil*"))
