@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
 
 WORKFLOW = ""  # the holder that stands for the workflow itself
+_MUTEX = "a mutex"
 _NUMBER = re.compile(r"[+-]?[0-9]{1,9}")
 
 
@@ -38,7 +39,7 @@ class LockView:
 def wanted(synchronization: Mapping[str, Any], namespace: str) -> list[tuple[str, Mapping[str, Any] | None]]:
     """The locks of a `synchronization`: full name, and for a semaphore the reference to its limit.
 
-    Raises LanguageError if one is there twice or has no source for its limit.
+    Raises LanguageError if one is there twice, has no name or no source for its limit.
     """
     found: list[tuple[str, Mapping[str, Any] | None]] = []
     for semaphore in synchronization.get("semaphores") or []:
@@ -49,12 +50,20 @@ def wanted(synchronization: Mapping[str, Any], namespace: str) -> list[tuple[str
                 "cannot get LockName for a Semaphore without a ConfigMapRef or Database"
             )
         space = semaphore.get("namespace") or namespace
-        found.append((f"{space}/ConfigMap/{reference['name']}/{reference['key']}", reference))
+        name, key = _named(reference, "name", "a semaphore's ConfigMap"), _named(reference, "key", "a semaphore")
+        found.append((f"{space}/ConfigMap/{name}/{key}", reference))
     for mutex in synchronization.get("mutexes") or []:
-        found.append((f"{mutex.get('namespace') or namespace}/Mutex/{mutex['name']}", None))
+        found.append((f"{mutex.get('namespace') or namespace}/Mutex/{_named(mutex, 'name', _MUTEX)}", None))
     if len({name for name, _ in found}) < len(found):
         raise LanguageError("requested configuration is invalid: duplicate synchronization item found")
     return found
+
+
+def _named(lock: Mapping[str, Any], field: str, what: str) -> str:
+    name = str(lock.get(field) or "")
+    if not name or ("/" in name and what != _MUTEX):
+        raise LanguageError(f"requested configuration is invalid: {what} needs a {field}, not {name!r}")
+    return name
 
 
 def _limit(op: Operation, name: str, reference: Mapping[str, Any] | None) -> int:

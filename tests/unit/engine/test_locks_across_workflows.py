@@ -292,6 +292,28 @@ def test_a_thousand_that_wait_for_one_lock_wake_one_at_a_time() -> None:
     assert queues.awoken(queues.Stance(name="late"), late, [holder, *waiting]) == set()
 
 
+@pytest.mark.parametrize(
+    "locks",
+    [
+        {"mutexes": [{}]},
+        {"mutexes": [{"name": ""}]},
+        {"semaphores": [{"configMapKeyRef": {"key": "k"}}]},
+        {"semaphores": [{"configMapKeyRef": {"name": "a/b", "key": "k"}}]},
+        {"semaphores": [{"configMapKeyRef": {"name": "a", "key": ""}}]},
+        {"semaphores": [{}]},
+        mutex("m", "m"),
+    ],
+)
+def test_a_lock_that_is_none_is_told(locks: dict[str, Any]) -> None:
+    cluster = Cluster()
+    cluster.submit(made("w", {}, own=locks))
+    cluster.submit(made("t", locks))
+    assert cluster.phase("w") == "Failed"
+    assert "requested configuration is invalid: " in cluster.statuses["w"]["message"]
+    (node,) = (node for node in cluster.statuses["t"]["nodes"].values() if node["name"] != "t")
+    assert (node["phase"], "requested configuration is invalid: " in node["message"]) == ("Error", True)
+
+
 def test_a_node_that_nobody_comes_back_to_gives_its_lock_back() -> None:
     """A dag that fails fast leaves a Retry node between two attempts, which holds the lock of the exit handler."""
     manifest = made("w", mutex("m"), {}, onExit="bye")
