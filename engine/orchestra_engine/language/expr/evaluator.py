@@ -10,7 +10,7 @@ from orchestra_engine.language.expr.builtins import BUILTINS
 from orchestra_engine.language.expr.lexer import located
 from orchestra_engine.language.expr.methods import method
 from orchestra_engine.language.expr.operators import OPERATIONS, to_int
-from orchestra_engine.language.expr.predicates import PREDICATES
+from orchestra_engine.language.expr.predicates import NO_ITEM, NOT_INDEXED, PREDICATES
 from orchestra_engine.language.expr.signatures import count_fault
 from orchestra_engine.language.expr.tree import Node
 from orchestra_engine.language.gotext import cut, size, to_bytes
@@ -97,7 +97,10 @@ class Evaluation:
 
     def on_pointer(self, node: Node) -> Any:
         scope = self.scopes[-1]
-        return scope.get({"": "item", "acc": "acc", "index": "index"}.get(node.value, ""))
+        value = scope.get({"": "item", "acc": "acc", "index": "index"}.get(node.value, ""))
+        if value is NO_ITEM:
+            raise self.fault(NOT_INDEXED, node)
+        return value
 
     def on_sequence(self, node: Node) -> Any:
         value = None

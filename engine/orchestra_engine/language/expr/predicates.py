@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from orchestra_engine.language.expr.evaluator import Evaluation
     from orchestra_engine.language.expr.tree import Node
 
+NO_ITEM = object()
+NOT_INDEXED = "reflect: call of reflect.Value.Index on map Value"
 Predicate = Callable[["Evaluation", "Node"], Any]
 
 
@@ -24,11 +26,20 @@ def _items(run: Evaluation, node: Node) -> list[Any]:
         return [Uint8(byte) for byte in to_bytes(value)]
     if isinstance(value, list):
         return value
-    if isinstance(value, dict) and not value:
-        return []
+    if isinstance(value, dict):
+        return [NO_ITEM] * len(value)
     shown = "zero" if value is None else kind_name(value)
-    asked = "Index" if isinstance(value, dict) else "Len"
-    raise run.fault(f"reflect: call of reflect.Value.{asked} on {shown} Value", node)
+    raise run.fault(f"reflect: call of reflect.Value.Len on {shown} Value", node)
+
+
+def _real(run: Evaluation, node: Node, item: Any) -> Any:
+    """An item that is needed itself.
+
+    Raises LanguageError if it is one of a map, which Go counts but cannot index.
+    """
+    if item is NO_ITEM:
+        raise run.fault(NOT_INDEXED, node)
+    return item
 
 
 def _each(run: Evaluation, node: Node, *, which: int = 1, backwards: bool = False) -> Iterator[tuple[int, Any, Any]]:
@@ -38,7 +49,7 @@ def _each(run: Evaluation, node: Node, *, which: int = 1, backwards: bool = Fals
     for index in order:
         run.scopes.append({"item": items[index], "index": index})
         try:
-            value = run.run(node.items[which]) if which < len(node.items) else items[index]
+            value = run.run(node.items[which]) if which < len(node.items) else _real(run, node, items[index])
         finally:
             run.scopes.pop()
         yield index, items[index], value
@@ -57,7 +68,7 @@ def _find(run: Evaluation, node: Node) -> Any:
     wants_index = node.value.endswith("Index")
     for index, item, value in _truths(run, node, backwards=backwards):
         if value:
-            return index if wants_index else item
+            return index if wants_index else _real(run, node, item)
     return None
 
 
@@ -66,7 +77,7 @@ def _group(run: Evaluation, node: Node) -> Groups:
     for _, item, key in _each(run, node):
         if isinstance(key, list | dict):
             raise run.fault(f"hash of unhashable type: {type_name(key)}", node)
-        groups.setdefault(Groups.hashed(key), []).append(item)
+        groups.setdefault(Groups.hashed(key), []).append(_real(run, node, item))
     return groups
 
 
@@ -76,7 +87,7 @@ def _sort(run: Evaluation, node: Node) -> list[Any]:
         raise run.fault("sortBy order argument must be a string", node)
     if direction not in ("asc", "desc"):
         raise run.fault("unknown order, use asc or desc", node)
-    keyed = [(key, item) for _, item, key in _each(run, node)]
+    keyed = [(key, _real(run, node, item)) for _, item, key in _each(run, node)]
     try:
         found = sorted_indices([key for key, _ in keyed], direction)
     except LanguageError as error:
@@ -89,7 +100,7 @@ def _reduce(run: Evaluation, node: Node) -> Any:
     if len(node.items) > 2:
         total, rest, first = run.run(node.items[2]), items, 0
     elif items:
-        total, rest, first = items[0], items[1:], 1
+        total, rest, first = _real(run, node, items[0]), items[1:], 1
     else:
         raise run.fault("reduce of empty array with no initial value", node)
     for index, item in enumerate(rest, first):
@@ -118,7 +129,7 @@ PREDICATES: dict[str, Predicate] = {
     "none": lambda run, node: not any(value for _, _, value in _truths(run, node)),
     "any": lambda run, node: any(value for _, _, value in _truths(run, node)),
     "one": lambda run, node: sum(value for _, _, value in _truths(run, node)) == 1,
-    "filter": lambda run, node: [item for _, item, value in _truths(run, node) if value],
+    "filter": lambda run, node: [_real(run, node, item) for _, item, value in _truths(run, node) if value],
     "map": lambda run, node: [value for _, _, value in _each(run, node)],
     "count": lambda run, node: sum(value for _, _, value in _truths(run, node)),
     "find": _find,
