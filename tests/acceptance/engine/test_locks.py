@@ -117,8 +117,9 @@ def test_a_limit_that_is_raised_is_noticed_while_nothing_else_happens(opened: Op
 
 def test_a_holder_that_somebody_removes_gives_its_lock_back(opened: Open, tmp_path: Path) -> None:
     engine = opened()
-    engine.submit(workflow("holder", "sleep 1000", synchronization=MUTEX))
-    until(engine, "holder", runs)
+    begun = tmp_path / "begun"
+    engine.submit(workflow("holder", f"touch '{begun}'; sleep 1000", synchronization=MUTEX))
+    until(engine, "holder", lambda status: begun.exists())
     engine.submit(workflow("w", "true", synchronization=MUTEX))
     until(engine, "w", waits)
     shutil.rmtree(tmp_path / "root" / "holder")
