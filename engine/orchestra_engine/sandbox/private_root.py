@@ -1,9 +1,9 @@
 """A root of its own for a container: user, mount and PID namespaces, made without any privilege.
 
 The programs of the machine (/usr, /bin, /lib*), the image's folders and a few files of /etc are there read-only, at the
-same paths; /dev is small, /proc its own; everything else is an empty folder on disk (/etc, /dev and /sys in memory,
-unless the manifest puts something there). The namespace's first process (here: init) ends with the program, and the
-kernel then ends all that is left.
+same paths; /dev is small, /proc its own; everything else is an empty folder on disk (/etc, /dev, /dev/shm and /sys in
+memory, unless the manifest puts something there). The namespace's first process (here: init) ends with the program,
+and the kernel then ends all that is left.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DEVICE_LINKS = {
 }
 PROCESSORS = "/sys/devices/system/cpu"  # lscpu, loky and OpenBLAS count them here
 PROC_READONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
-SHM_BYTES = 256 * 1024 * 1024  # /dev/shm, in memory
+SHM_BYTES = 256 * 1024 * 1024  # /dev/shm, if it is in memory
 _SHM = "dev/shm"
 _FOLDERS = ("tmp", "var", "var/tmp", "proc", "dev", "run", "root", "etc", "sys")
 _IN_MEMORY = ("etc", "dev", "sys")  # many small mount points, which a disk would have to make and to forget
@@ -108,8 +108,13 @@ class Binds:
 
 def in_memory(root: Root) -> list[str]:
     """The folders of `/` that are kept in memory: those in which nothing of the manifest or of the image lies."""
+    return [name for name in _IN_MEMORY if not _is_used(root, [name])]
+
+
+def _is_used(root: Root, folder: list[str]) -> bool:
+    """Does the manifest or the image put something into `folder`, or look for something there?"""
     named = [_parts(path) for path in (*root.named, *root.readonly, *root.writable, *root.volumes)]
-    return [name for name in _IN_MEMORY if not any(".." in parts or parts[:1] == [name] for parts in named)]
+    return any(".." in parts or parts[: len(folder)] == folder for parts in named)
 
 
 def _parts(path: str) -> list[str]:
@@ -239,13 +244,9 @@ def _build(root: Root) -> None:
         linux.mount("overlay", base + inside, kind="overlay", flags=linux.MS_NODEV, data=data)
     for source, target in binds.writable:
         linux.bind(source, target)
-    linux.mount(
-        "tmpfs",
-        f"{base}/{_SHM}",
-        kind="tmpfs",
-        flags=linux.MS_NOSUID | linux.MS_NODEV,
-        data=f"mode=1777,size={SHM_BYTES}",
-    )
+    if not _is_used(root, _SHM.split("/")):
+        data = f"mode=1777,size={SHM_BYTES}"
+        linux.mount("tmpfs", f"{base}/{_SHM}", kind="tmpfs", flags=linux.MS_NOSUID | linux.MS_NODEV, data=data)
     linux.pivot_root(base)
 
 
@@ -261,6 +262,8 @@ def _init(root: Root, program: Program, owner: tuple[int, int], control: int, re
         os.set_blocking(fd, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # to a first process the kernel then delivers none from inside
     pid = spawn(program)
     for fd in {program.stdin, program.stdout, program.stderr}:
         os.close(fd)

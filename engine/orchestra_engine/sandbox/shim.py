@@ -130,8 +130,10 @@ def _write_padded(fd: int, status: PodStatus) -> None:
 def _discard(scratch: Path, trash: Path, orders: int) -> None:
     """Have a scratch folder removed without keeping anyone waiting; here, if the sweeper is gone or cannot keep up."""
     there = trash / f"{os.getpid()}-{time.time_ns()}"
-    with contextlib.suppress(OSError):
+    try:
         trash.mkdir(exist_ok=True)
         os.rename(scratch, there)
-        if not sweeper.order(orders, sweeper.REMOVE, there):
-            remove_tree(there)
+    except OSError:  # no room for another name, or an engine that starts is emptying the trash
+        there = scratch
+    if not sweeper.order(orders, sweeper.REMOVE, there):
+        remove_tree(there)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from engine_bench import pod
-from orchestra_engine.pod import PATH_MARK, InputArtifact, OutputArtifact, OutputParameter
+from orchestra_engine.pod import PATH_MARK, Container, InputArtifact, OutputArtifact, OutputParameter
 from orchestra_engine.sandbox import plain
 
 Make = Callable[..., Any]
@@ -75,6 +75,34 @@ def test_a_node_may_write_to_etc_and_hand_out_what_it_wrote(make: Make, private:
     assert (kept.phase, kept.outputs["parameters"]) == ("Succeeded", [{"name": "own", "value": "mine"}])
     assert bench.run(pod("w-2", args=[write])).phase == "Succeeded"
     assert bench.log("w-2") == "mine\n"
+
+
+def test_what_a_node_leaves_in_shared_memory_is_its_output(make: Make, private: str) -> None:
+    output = OutputParameter(name="o", path="/dev/shm/o")
+    status = make(private).run(pod(args=["echo -n found > /dev/shm/o"], output_parameters=[output]))
+    assert status.outputs["parameters"] == [{"name": "o", "value": "found"}]
+
+
+def test_containers_of_a_set_may_share_a_volume_in_the_place_of_shared_memory(make: Make, private: str) -> None:
+    def one(name: str, text: str, *needs: str) -> Container:
+        return Container(name=name, image="me", command=["sh", "-c"], args=[text], dependencies=list(needs))
+
+    bench = make(private)
+    status = bench.run(
+        pod(
+            containers=[one("a", "echo shared > /dev/shm/x"), one("b", "cat /dev/shm/x", "a")],
+            empty_dirs=[{"name": "memory", "mounts": {"a": "/dev/shm", "b": "/dev/shm"}}],
+        )
+    )
+    assert status.phase == "Succeeded", status.message
+    assert (bench.folder() / "log.b").read_text() == "shared\n"
+
+
+def test_no_signal_of_a_program_ends_the_process_that_started_it(make: Make, private: str) -> None:
+    bench = make(private)
+    status = bench.run(pod(args=["for s in INT TERM HUP QUIT USR1 KILL; do kill -$s 1; done; echo alive"]))
+    assert (status.phase, status.message) == ("Succeeded", "")
+    assert "alive" in bench.log()
 
 
 def test_a_program_has_no_descriptors_but_its_three(make: Make, sandbox: str) -> None:
@@ -317,6 +345,13 @@ def test_a_full_disk_is_a_clear_error(small_disk: Path, sandbox: str) -> None:
     bench.close()
     assert status.phase == "Error"
     assert "no space left on the disk" in status.message.lower()
+
+
+def test_a_scratch_folder_that_cannot_be_moved_is_removed_where_it_is(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.store.trash.write_text("no folder")
+    assert bench.run(pod(args=["true"])).phase == "Succeeded"
+    bench.until(lambda: not (bench.folder() / "scratch").exists())
 
 
 def test_literal_paths_are_refused_where_there_is_no_private_root() -> None:
