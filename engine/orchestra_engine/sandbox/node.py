@@ -75,6 +75,7 @@ class Node:
     def _on_term(self, *_: object) -> None:
         self.terminated = True
         if self.interruptible:
+            self.interruptible = False  # a second signal must not interrupt what is done about the first
             raise KillRequested
 
     def _kill_order(self) -> dict[str, Any]:
