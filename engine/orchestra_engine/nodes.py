@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +17,7 @@ from typing import Any
 from .images import ImageTable, UnknownImage
 from .loop import Event, Loop
 from .pod import Kill, Pod, PodStatus, from_dict
+from .removal import remove_tree
 from .sandbox import shim
 from .sandbox.node import Task
 from .store import Record, Store, write_atomically
@@ -136,15 +138,18 @@ class Nodes:
         for each in kills:
             folder = self.store.node_dir(record.workflow["metadata"]["name"], each.node_id)
             self._queue.pop(folder, None)
-            if folder in self._busy:
-                if not (folder / "kill").exists():
-                    self.loop.kill(folder, reason=each.reason, grace=each.grace_seconds)
-                continue
-            ended = PodStatus(
-                node_id=each.node_id, phase="Failed", message=each.reason, killed=each.reason, finished_at=time.time()
-            )
-            # Without its folder nobody can start it, and only who has the root's highest claim makes folders.
-            seen.append(self._never(folder, ended) if folder.exists() else ended)
+            if folder not in self._busy:
+                ended = PodStatus(
+                    node_id=each.node_id,
+                    phase="Failed",
+                    message=each.reason,
+                    killed=each.reason,
+                    finished_at=time.time(),
+                )
+                # Without its folder nobody can start it, and only who has the root's highest claim makes folders.
+                seen.append(self._never(folder, ended) if folder.exists() else ended)
+            if folder in self._busy and not (folder / "kill").exists():
+                self.loop.kill(folder, reason=each.reason, grace=each.grace_seconds)
         return seen
 
     def abandon(self, workflow: Path) -> None:
@@ -155,12 +160,12 @@ class Nodes:
                 self.loop.terminate(folder)
 
     def _never(self, folder: Path, status: PodStatus) -> PodStatus:
-        """End a node that was not started, so that nobody can start it any more."""
+        """End a node that was not started, so that nobody can start it any more; if somebody has, how it stands."""
         status = replace(status, finished_at=time.time())
         try:
             _make(folder)
             if not shim.claim(folder):
-                return self._read(folder, status.node_id)
+                return self._known(folder, status.node_id) or status
             write_atomically(folder / "exit.json", json.dumps(asdict(status)).encode(), sync=False)
         except OSError as error:
             log.warning("the end of %s cannot be written: %s", folder, error)
@@ -194,6 +199,7 @@ class Nodes:
                 return PodStatus(
                     node_id=node_id, phase="Error", message=f"the node's exit.json cannot be read: {error}"
                 )
+        self._discard(folder / "scratch")
         reason = "the process that watched it was killed, or the machine was restarted"
         with contextlib.suppress(OSError):
             if os.statvfs(folder).f_bavail == 0:
@@ -204,6 +210,15 @@ class Nodes:
             message=f"the node ended without a result: {reason}",
             finished_at=time.time(),
         )
+
+    def _discard(self, scratch: Path) -> None:
+        """Remove what a shim that was killed had to leave, without keeping the engine waiting."""
+        there = self.store.trash / f"{os.getpid()}-{time.time_ns()}"
+        if not self.keep_scratch:
+            with contextlib.suppress(OSError):
+                self.store.trash.mkdir(exist_ok=True)
+                os.rename(scratch, there)
+                threading.Thread(target=remove_tree, args=(there,), daemon=True).start()
 
 
 def end_leftovers(scratch: Path) -> None:

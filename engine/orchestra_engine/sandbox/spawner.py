@@ -97,6 +97,7 @@ class Spawner:
             shim.get_ready()
             folder = os.read(listen, MESSAGE_BYTES)
             os.close(listen)
+            signal.sigtimedwait([signal.SIGTERM], 0)  # sent while it waited: not meant for this node
             if folder:  # else the spawner has ended
                 shim.run(Path(os.fsdecode(folder)), orders=self.orders)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -177,6 +178,16 @@ def test_a_shim_that_is_killed_makes_the_node_an_error_and_leaves_nothing(make: 
     assert status.phase == "Error"
     assert status.message.startswith("the node ended without a result")
     bench.until(lambda: alive(mark) == [])
+    bench.until(lambda: not (bench.folder() / "scratch").exists() and list(bench.store.trash.iterdir()) == [])
+
+
+def test_a_node_that_somebody_else_runs_is_not_taken_for_dead(make: Make, sandbox: str) -> None:
+    first, second = make(sandbox), make(sandbox)
+    first.start(pod(args=["sleep 600"]))
+    first.until(lambda: (first.folder() / "log").exists())
+    second.kill(grace=0.0)
+    assert second.seen["w-1"].phase == "Running"
+    assert second.result().message == first.result().message == "enough"
 
 
 def test_the_spawner_may_die_and_nothing_is_lost(make: Make, sandbox: str) -> None:
@@ -210,12 +221,25 @@ def test_a_node_runs_and_leaves_nothing_when_all_that_helps_the_spawner_is_kille
     bench.run(pod("w-1", args=["true"]))
     helpers = limits.descendants(bench.loop._spawner.pid)  # shims that wait for a node, and the sweeper
     for each in helpers:
-        os.kill(each, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # the shim of w-1 may be ending
+            os.kill(each, signal.SIGKILL)
     bench.until(lambda: not any(Path(f"/proc/{each}").exists() for each in helpers))
     assert bench.run(pod("w-2", args=["echo here"])).phase == "Succeeded"
     assert bench.log("w-2") == "here\n"
     assert not (bench.folder("w-2") / "scratch").exists()
     assert list(bench.store.trash.glob(f"{json.loads((bench.folder('w-2') / 'started').read_bytes())['pid']}-*")) == []
+
+
+def test_a_signal_that_came_before_its_node_does_not_end_the_node(make: Make, sandbox: str) -> None:
+    bench = make(sandbox)
+    bench.run(pod("w-1", args=["true"]))
+    _, *waiting = limits.descendants(bench.loop._spawner.pid)  # the first is the sweeper
+    for each in waiting:
+        with contextlib.suppress(ProcessLookupError):  # the shim of w-1 may be ending
+            os.kill(each, signal.SIGTERM)
+    for i in range(2, 5):
+        status = bench.run(pod(f"w-{i}", args=["true"]))
+        assert (status.phase, status.message) == ("Succeeded", "")
 
 
 def test_nothing_waits_for_nodes_any_more_when_the_engine_has_gone(make: Make, sandbox: str) -> None:
