@@ -101,17 +101,6 @@ class Loop:
         self._add(folder, pidfd)
         return True
 
-    def running(self, folder: Path) -> bool:
-        """Is a shim of this node watched, or about to be started?"""
-        return folder in self._folders or folder in self._queued or folder in self._asked
-
-    def forget(self, folder: Path) -> bool:
-        """Take back a start that has not been asked for yet; True if that was so."""
-        if folder in self._queued:
-            self._queued.remove(folder)
-            return True
-        return False
-
     def kill(self, folder: Path, *, reason: str, grace: float) -> None:
         """Ask the shim of `folder` to end its node: SIGTERM, and after `grace` seconds SIGKILL, for the whole tree."""
         order = {"reason": reason, "grace": grace}
@@ -223,7 +212,7 @@ class Loop:
         events: list[Event] = []
         while self._connection is not None:
             try:
-                message, fds, _, _ = socket.recv_fds(self._connection, MESSAGE_BYTES, 1)
+                message, fds, _, _ = socket.recv_fds(self._connection, MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 break
             except OSError:
