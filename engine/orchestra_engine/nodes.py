@@ -188,7 +188,12 @@ class Nodes:
         yield from unstarted
 
     def _read(self, folder: Path, node_id: str) -> PodStatus:
-        """How a node ended that does not run any more."""
+        """How a node ended that does not run any more. What its shim, if that was killed, left is removed."""
+        status = self._ended(folder, node_id)
+        self._discard(folder / "scratch")
+        return status
+
+    def _ended(self, folder: Path, node_id: str) -> PodStatus:
         for attempt in range(2):
             try:
                 return from_dict(PodStatus, json.loads((folder / "exit.json").read_bytes()))
@@ -199,7 +204,6 @@ class Nodes:
                 return PodStatus(
                     node_id=node_id, phase="Error", message=f"the node's exit.json cannot be read: {error}"
                 )
-        self._discard(folder / "scratch")
         reason = "the process that watched it was killed, or the machine was restarted"
         with contextlib.suppress(OSError):
             if os.statvfs(folder).f_bavail == 0:
@@ -213,8 +217,8 @@ class Nodes:
 
     def _discard(self, scratch: Path) -> None:
         """Remove what a shim that was killed had to leave, without keeping the engine waiting."""
-        there = self.store.trash / f"{os.getpid()}-{time.time_ns()}"
-        if not self.keep_scratch:
+        if not self.keep_scratch and scratch.exists():
+            there = self.store.trash / f"{os.getpid()}-{time.time_ns()}"
             with contextlib.suppress(OSError):
                 self.store.trash.mkdir(exist_ok=True)
                 os.rename(scratch, there)

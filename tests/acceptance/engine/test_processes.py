@@ -181,6 +181,15 @@ def test_a_shim_that_is_killed_makes_the_node_an_error_and_leaves_nothing(make: 
     bench.until(lambda: not (bench.folder() / "scratch").exists() and list(bench.store.trash.iterdir()) == [])
 
 
+def test_a_shim_that_was_killed_after_its_node_ended_leaves_no_scratch_folder(make: Make, sandbox: str) -> None:
+    first = make(sandbox)
+    assert first.run(pod(args=["true"])).phase == "Succeeded"
+    (first.folder() / "scratch").mkdir()  # as if it had been killed before it came to that
+    again = make(sandbox, claim=2)
+    assert again.run(pod(args=["true"])).phase == "Succeeded"
+    again.until(lambda: not (again.folder() / "scratch").exists() and list(again.store.trash.iterdir()) == [])
+
+
 def test_a_node_that_somebody_else_runs_is_not_taken_for_dead(make: Make, sandbox: str) -> None:
     first, second = make(sandbox), make(sandbox)
     first.start(pod(args=["sleep 600"]))
