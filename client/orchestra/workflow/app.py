@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestra.workflow import commands, controls
+from orchestra.workflow import commands, control_commands
 
 app = typer.Typer(
     help="Run Argo Workflow manifests on this machine, without a server.",
@@ -12,4 +12,4 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(commands.app)
-app.add_typer(controls.app)
+app.add_typer(control_commands.app)

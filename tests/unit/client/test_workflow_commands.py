@@ -13,7 +13,7 @@ import pytest
 import yaml
 from orchestra.command import app
 from orchestra.workflow import logs
-from orchestra.workflow.controls import unquoted
+from orchestra.workflow.control_commands import unquoted
 from orchestra.workflow.manifest import next_name
 from typer.testing import CliRunner, Result
 
