@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +19,9 @@ GONE = "Gone"  # the outcome of a Workflow that was deleted by hand
 
 _ENDED = frozenset({"Succeeded", "Failed", "Error", "Skipped", "Omitted"})
 _PROGRAMS = frozenset({"Pod", "Suspend", "HTTP", "Plugin"})
+# NUL and lone surrogates as JSON has them: a program's text may hold them, PostgreSQL and UTF-8 do not.
+_UNSTORABLE_JSON = re.compile(r"\\u0000|[\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 ORCHESTRAS_EXIT = "orchestra-exit"  # an exit handler of this name is no part of a schema's result
 
 
@@ -48,6 +53,7 @@ def observe(observation: Observation, *, claim: int) -> Ended | None:
     if status is None:
         return Ended(outcome=GONE, **over)
     mine = Attempt.objects.filter(pk=attempt.pk, execution__claim=claim)
+    status = storable(status)
     mine.update(status=status, workflow_uid=observation.uid)
     if attempt.state == State.SUBMITTED and (started := started_at(status)):
         transition(
@@ -59,6 +65,23 @@ def observe(observation: Observation, *, claim: int) -> Ended | None:
         )
     outcome = outcome_of(attempt.workflow, name=observation.name, status=status)
     return Ended(outcome=outcome, **over) if outcome else None
+
+
+def storable(status: dict[str, Any]) -> dict[str, Any]:
+    """A status whose texts any database can hold and any answer can carry: U+FFFD for each character that cannot be."""
+    if not _UNSTORABLE_JSON.search(json.dumps(status, ensure_ascii=False)):
+        return status  # as nearly always: looking costs much less than copying
+    copied = _storable(status)
+    assert isinstance(copied, dict)
+    return copied
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_UNSTORABLE.sub("\ufffd", name): _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value
 
 
 def started_at(status: dict[str, Any]) -> datetime | None:

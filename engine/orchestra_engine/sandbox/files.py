@@ -49,8 +49,8 @@ class View:
         return self._parts(target)
 
     def shown(self, text: object) -> str:
-        """A text about places on disk in the container's own words for them."""
-        told = str(text)
+        """A text about places on disk in the container's own words for them; bytes that are no UTF-8 as `\\xff`."""
+        told = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         for inside, disk in sorted(self._places, key=lambda place: -len(place[1])):
             told = told.replace(f"{disk}/", "/".join(["", *inside, ""])).replace(disk, "/" + "/".join(inside))
         return told

@@ -177,6 +177,14 @@ def test_a_link_within_the_node_is_followed(make: Make, sandbox: str) -> None:
     assert (bench.repository / "k").read_text() == "fine\n"
 
 
+def test_a_name_that_is_no_utf8_is_told_in_text_that_can_be_stored(make: Make, sandbox: str) -> None:
+    out = PATH_MARK % "/tmp/out"
+    artifact = OutputArtifact(name="out", path="/tmp/out", key="k/out")
+    fifo = f"name=$(printf '\\377'); mkdir {out}; mkfifo {out}/$name"
+    status = make(sandbox).run(pod(args=[fifo], output_artifacts=[artifact]))
+    assert "out/\\xff is a named pipe" in status.message.encode().decode()
+
+
 @pytest.mark.parametrize("what", ["mkfifo {out}", "mkdir {out}; mkfifo {out}/x"])
 def test_special_files_are_refused_as_outputs(make: Make, sandbox: str, what: str) -> None:
     artifact = OutputArtifact(name="out", path="/tmp/out", key="k/out")

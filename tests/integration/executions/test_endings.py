@@ -74,3 +74,17 @@ def test_a_fault_that_stays_fails_the_run_and_says_so(
     assert (execution.state, execution.reason) == (State.FAILED, "CollectionFailed")
     assert execution.message == f"the run ended (Succeeded), but its outputs could not be collected: {error}"
     assert len(raised) == times
+
+
+def test_a_failure_told_in_characters_that_no_database_holds_still_ends_the_run(
+    module: Module, world: World, work: Work
+) -> None:
+    execution = services.request(module=module).execution
+    work()
+    name = f"{execution.kind}-{execution.pk}-1"
+    world.start(name)
+    world.end(name, phase="Failed", message="main: \udcff and \0 are no text")
+    work()
+    execution.refresh_from_db()
+    assert execution.state == State.FAILED
+    assert execution.message == "predict failed: main: \ufffd and \ufffd are no text"

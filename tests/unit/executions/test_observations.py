@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.executions.observations import outcome_of, started_at
+from app.executions.observations import outcome_of, started_at, storable
 
 ROOT = "prediction-7-1"
 
@@ -50,3 +50,14 @@ def test_what_started_long_before_it_was_seen_started_then() -> None:
     then = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     pod = {"type": "Pod", "phase": "Succeeded", "startedAt": then.strftime("%Y-%m-%dT%H:%M:%SZ")}
     assert started_at(nodes(pod)) == then
+
+
+def test_characters_that_no_database_holds_are_replaced_in_a_status() -> None:
+    seen = {"nodes": {"a\udcff": {"message": "\udcff and \0", "outputs": [{"value": "x\ud83d"}], "exitCode": 3}}}
+    replaced = {"message": "\ufffd and \ufffd", "outputs": [{"value": "x\ufffd"}], "exitCode": 3}
+    assert storable(seen) == {"nodes": {"a\ufffd": replaced}}
+
+
+def test_a_status_that_can_be_stored_stays_as_it_is() -> None:
+    seen = {"nodes": {"a": {"message": "\U0001f600 é \\u0000 \x1b"}}}
+    assert storable(seen) == seen
