@@ -112,10 +112,8 @@ class Nodes:
             keep_scratch=self.keep_scratch,
             cgroup=self.cgroup,
         )
-        # No need to be atomic: it is only read once the shim has been asked for, and until then it is written again.
-        fd = os.open(folder / "pod.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as out:
-            out.write(json.dumps(task, default=vars).encode())
+        # Atomically: a shim that another engine asked for may be reading it.
+        write_atomically(folder / "pod.json", json.dumps(task, default=vars).encode(), sync=False)
 
     def _start_queued(self) -> None:
         while self._queue and len(self._busy) < self.most:
