@@ -327,11 +327,11 @@ def test_two_starters_of_one_node_run_it_once(make: Make, sandbox: str) -> None:
 
 
 def test_a_starter_does_not_change_what_the_shim_of_another_reads(make: Make, sandbox: str) -> None:
-    first, second, one = make(sandbox), make(sandbox), pod(args=["true"])
-    first.nodes._prepare(first.record, one, first.folder())
+    first, second = make(sandbox), make(sandbox)
+    first.nodes._prepare(first.record, pod(args=["first"]), first.folder())
     with open(first.folder() / "pod.json", encoding="utf-8") as order:
-        second.nodes._prepare(second.record, one, second.folder())
-        assert json.load(order)["pod"]["node_id"] == "w-1"
+        second.nodes._prepare(second.record, pod(args=["second"]), second.folder())
+        assert json.load(order)["pod"]["containers"][0]["args"] == ["first"]
 
 
 def test_containers_of_a_set_follow_their_dependencies(make: Make, private: str) -> None:
