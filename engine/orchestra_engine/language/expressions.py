@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestra_engine.language import LanguageError, gojson, jsonpath
+from orchestra_engine.language import LanguageError, Refused, gojson, jsonpath
 from orchestra_engine.language.expr.builtins import BUILTINS, REFUSED_BUILTINS
 from orchestra_engine.language.expr.checker import Checker
 from orchestra_engine.language.expr.evaluator import Evaluation
@@ -59,7 +59,7 @@ def check(source: str) -> None:
     Raises LanguageError for what is wrong with it whatever they stand for, also if it calls what is refused here.
     """
     if len(source) > _MAX_LENGTH:
-        raise LanguageError(f"the expression has more than {_MAX_LENGTH} characters")
+        raise Refused(f"the expression has more than {_MAX_LENGTH} characters")
     try:
         tree = parse(source)
         Checker(source, _BASE, strict=False).visit(tree)
@@ -97,12 +97,12 @@ def evaluate_bool(source: str, env: Mapping[str, Any]) -> bool:
 
 def _compiled(source: str, env: Mapping[str, Any]) -> Node:
     if len(source) > _MAX_LENGTH:
-        raise LanguageError(f"the expression has more than {_MAX_LENGTH} characters")
+        raise Refused(f"the expression has more than {_MAX_LENGTH} characters")
     try:
         tree = parse(source)
         Checker(source, env).visit(tree)
     except RecursionError:
-        raise LanguageError(_TOO_DEEP) from None
+        raise Refused(_TOO_DEEP) from None
     return tree
 
 
@@ -110,7 +110,7 @@ def _run(source: str, env: Mapping[str, Any], tree: Node) -> Any:
     try:
         return Evaluation(source, env).run(tree)
     except RecursionError:
-        raise LanguageError(_TOO_DEEP) from None
+        raise Refused(_TOO_DEEP) from None
 
 
 def has(env: Mapping[str, Any], path: str) -> bool:

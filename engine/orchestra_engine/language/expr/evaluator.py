@@ -59,7 +59,7 @@ class Evaluation:
     def tick(self, node: Node, count: int = 1) -> None:
         self.steps += count
         if self.steps > _MAX_STEPS:
-            raise self.fault(f"the expression takes more than {_MAX_STEPS} steps", node)
+            raise Refused(str(self.fault(f"the expression takes more than {_MAX_STEPS} steps", node)))
 
     def run(self, node: Node) -> Any:
         self.tick(node)

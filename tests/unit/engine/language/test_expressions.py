@@ -117,6 +117,15 @@ def test_what_the_engine_lacks_is_never_left_as_it_is_written(call: str) -> None
         tags.replace(f'"{{{{={call}}}}}"', {})
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["let a = 1; map(1..100000, {map(1..100000, {#})})", "nosuch == '" + "x" * 100_001 + "'"],
+)
+def test_a_bound_that_was_met_is_told_where_other_faults_are_passed_over(source: str) -> None:
+    with pytest.raises(Refused, match=r"more than \d+ (steps|characters)"):
+        tags.replace(f'"{{{{={source}}}}}"', {})
+
+
 def test_what_argo_lacks_is_left_as_argo_leaves_it() -> None:
     text = "\"{{=sprig.env('HOME')}}\""
     assert tags.replace(text, {}) == text
