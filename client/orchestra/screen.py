@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ STATE_STYLES = {
     "SUBMITTED": "cyan",
     "QUEUED": "dim",
 }
+
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+_UNFINISHED = re.compile(r"(?:\r|\x1b(?:\[[0-9;:]{0,40})?)\Z")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -79,6 +84,30 @@ def shown(value: object) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
+def harmless(text: str) -> str:
+    """A log's text as a terminal may have it: no colours, nothing that moves the cursor or renames the window."""
+    text = _COLOURS.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return "\t".join(map(shown, text.split("\t")))
+
+
+class LogWriter:
+    """Writes a log to stdout as it comes: byte for byte, but harmless where stdout is a terminal."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if sys.stdout.isatty() else None
+        self._held = ""
+
+    def write(self, piece: bytes) -> None:
+        """Write the next piece; what may be the beginning of a colour waits for the next one."""
+        if self._decoder is not None:
+            text = self._held + self._decoder.decode(piece)
+            unfinished = _UNFINISHED.search(text)
+            end = unfinished.start() if unfinished else len(text)
+            piece, self._held = harmless(text[:end]).encode(), text[end:]
+        sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
 def to_second(time: str) -> str:
     """A time of the server's, `2001-03-28T00:00:00.123456Z`, without the fraction that no person reads."""
     whole, point, _ = time.partition(".")
@@ -86,8 +115,8 @@ def to_second(time: str) -> str:
 
 
 def note(text: str) -> None:
-    """A line for people on stderr, so that stdout stays the result."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for people on stderr, so that stdout stays the result; names and messages in it may be a stranger's."""
+    print(shown(text), file=sys.stderr, flush=True)
 
 
 @contextmanager

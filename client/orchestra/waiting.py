@@ -52,12 +52,11 @@ def show_log_to_end(client: Client, number: int, *, what: str) -> None:
 
     Raises `Left` if it is left running.
     """
-    shown = 0
+    shown, out = 0, screen.LogWriter()
     while True:
         try:
             for data in client.follow(number, offset=shown):
-                sys.stdout.buffer.write(data)
-                sys.stdout.buffer.flush()
+                out.write(data)
                 shown += len(data)
             return
         except KeyboardInterrupt:
@@ -65,11 +64,11 @@ def show_log_to_end(client: Client, number: int, *, what: str) -> None:
 
 
 def show_log(client: Client, number: int, *, follow: bool, node: str | None = None, attempt: int | None = None) -> None:
-    """Write a log to stdout byte for byte; with `follow` until nothing more comes."""
+    """Write a log to stdout, byte for byte unless that is a terminal; with `follow` until nothing more comes."""
+    out = screen.LogWriter()
     read = client.follow if follow else client.whole_log
     for data in read(number, node=node, attempt=attempt):
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        out.write(data)
 
 
 def explain(client: Client, execution: Json) -> None:
@@ -82,7 +81,7 @@ def explain(client: Client, execution: Json) -> None:
     if not failure:
         return
     for line in (failure.get("last_lines") or [])[-LAST_LINES:]:
-        screen.note(f"  | {screen.shown(line)}")
+        screen.note(f"  | {line}")
 
 
 def follow_builds(client: Client, made: Sequence[Json], *, wait: bool, quiet: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
@@ -18,7 +17,6 @@ from orchestra.workflow.view import LogReader
 _LOOK_SECONDS = 0.2
 _CHUNK = 65_536
 _MOST_LINE = 2**20  # bytes of a line that are held
-_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
 _MAIN = "main"  # what Argo calls the container of a template that has one
 
 
@@ -113,13 +111,7 @@ def _copy(path: Path, offset: int, label: str, *, grep: bytes, whole: bool) -> i
             offset += len(line)
             if grep in line:
                 out.write(f"{label}: ".encode() if label and begins else b"")
-                out.write(_harmless(line) if terminal else line)
+                out.write(screen.harmless(line.decode(errors="replace")).encode() if terminal else line)
                 out.write(b"" if ends or len(line) == _MOST_LINE else b"\n")
             begins = ends
     return offset
-
-
-def _harmless(line: bytes) -> bytes:
-    """A line as a terminal may have it: no colours, nothing that moves the cursor or renames the window."""
-    text = _COLOURS.sub("", line.decode(errors="replace").replace("\r\n", "\n")).replace("\r", "\n")
-    return "\t".join(map(screen.shown, text.split("\t"))).encode()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
-from orchestra import errors, waiting
+from orchestra import errors, screen, waiting
 from orchestra.client import Client, Json
 
 from tests.unit.client.stub import Stub, as_json
@@ -63,3 +64,30 @@ def test_a_run_that_is_suspended_says_how_it_goes_on(
         "Run 7: RUNNING (ask suspended; `orchestra resume 7` goes on)",
         "Run 7: SUCCEEDED",
     ]
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_log_cannot_act_on_the_terminal_that_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", Terminal(out, encoding="utf-8"))
+    writer = screen.LogWriter()
+    for piece in (b"\x1b]0;title\x07 \x1b[3", b"1mred\x1b[0m\tcaf\xc3", b"\xa9\r", b"\n\x1b[2J\xff 10 %\r20 %\n"):
+        writer.write(piece)
+    assert out.getvalue().decode() == "\ufffd]0;title\ufffd red\tcafé\n\ufffd[2J\ufffd 10 %\n20 %\n"
+
+
+def test_a_log_that_goes_to_a_file_stays_byte_for_byte(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    screen.LogWriter().write(b"\x1b[31mred\r\xff\0\n")
+    assert capfdbinary.readouterr().out == b"\x1b[31mred\r\xff\0\n"
+
+
+def test_a_message_cannot_act_on_the_terminal_that_shows_it(
+    client: Client, stub: Stub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.answer = lambda _: as_json({"id": 7, "failure": {"last_lines": ["\x1b[2Jlast"]}})
+    waiting.explain(client, {"id": 7, "state": "FAILED", "message": "\x1b]0;title\x07"})
+    assert capsys.readouterr().err == "Execution 7 is FAILED. \ufffd]0;title\ufffd\n  | \ufffd[2Jlast\n"
