@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from io import RawIOBase
@@ -37,7 +38,7 @@ def zip_outputs(execution: Execution, *, attempt: int | None = None) -> Iterator
     with zipfile.ZipFile(sink, "w", compression=zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
         for artifact in outputs(execution, attempt):
             pieces, size, _, _ = open_artifact(artifact)
-            info = zipfile.ZipInfo(artifact.name, date_time=artifact.artifact.created_at.timetuple()[:6])
+            info = zipfile.ZipInfo(member_of(artifact.name), date_time=artifact.artifact.created_at.timetuple()[:6])
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
             with archive.open(info, "w", force_zip64=size is None or size > _FLUSH) as member:
@@ -46,6 +47,16 @@ def zip_outputs(execution: Execution, *, attempt: int | None = None) -> Iterator
                     if sink.size > _FLUSH:
                         yield sink.take()
     yield sink.take()
+
+
+def member_of(name: str) -> str:
+    """The name of a file in a zip, which lies in the folder that it is unpacked into, whatever unpacks it, and where.
+
+    What would lead out of it on any system (`..`, a backslash, a drive's letter) is written as in a URL.
+    """
+    parts = name.replace("\\", "%5C").split("/")
+    parts = [part.replace(".", "%2E") if part in {".", ".."} else part for part in parts if part]
+    return re.sub(r"^([A-Za-z]):", r"\1%3A", "/".join(parts))
 
 
 class _Sink(RawIOBase):

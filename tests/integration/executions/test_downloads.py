@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.executions import services
-from app.executions.models import Execution
+from app.executions.models import Execution, ExecutionArtifact
 from app.executions.states import State
 from app.modules.models import Module
 from tests import factories
@@ -48,6 +48,22 @@ def test_all_files_come_as_one_zip(execution: Execution) -> None:
     archive = zipfile.ZipFile(io.BytesIO(b"".join(services.zip_outputs(execution))))
     assert archive.testzip() is None
     assert {name: archive.read(name) for name in archive.namelist()} == {"plots/a.bin": content, "empty.txt": b""}
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("a(0:/../../x)/o.tgz", "a(0:/%2E%2E/%2E%2E/x)/o.tgz"),
+        ("..\\..\\x", "..%5C..%5Cx"),
+        ("C:/x", "C%3A/x"),
+        ("/x/./..y", "x/%2E/..y"),
+    ],
+)
+def test_no_file_of_a_zip_is_unpacked_outside_its_folder(execution: Execution, name: str, member: str) -> None:
+    factories.file(execution, "harmless", b"found")
+    ExecutionArtifact.objects.filter(name="harmless").update(name=name)
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(services.zip_outputs(execution))))
+    assert {each: archive.read(each) for each in archive.namelist()} == {member: b"found"}
 
 
 def test_a_zip_is_made_while_it_is_sent(execution: Execution) -> None:
