@@ -56,7 +56,12 @@ def _formatted(form: str, number: int) -> str:
     return _FORMAT.sub(fill, form)
 
 
-def _sequence(sequence: Mapping[str, Any]) -> list[Any]:
+def bounds(sequence: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The first and the last number of a `withSequence` without tags; None if it has none.
+
+    Raises LanguageError for what are no whole numbers, and if neither end nor count is there.
+    """
+
     def whole(name: str) -> int:
         text = str(sequence[name])
         if not re.fullmatch(r"[+-]?\d{1,18}", text):
@@ -69,10 +74,18 @@ def _sequence(sequence: Mapping[str, Any]) -> list[Any]:
     elif sequence.get("count") is not None:
         count = whole("count")
         if count == 0:
-            return []
+            return None
         end = start + count - 1
     else:
         raise LanguageError("neither end nor count was specified in withSequence")
+    return start, end
+
+
+def _sequence(sequence: Mapping[str, Any]) -> list[Any]:
+    found = bounds(sequence)
+    if found is None:
+        return []
+    start, end = found
     if abs(end - start) >= MAX_ITEMS:
         raise LanguageError(f"withSequence makes {abs(end - start) + 1} items; at most {MAX_ITEMS} are allowed")
     form = sequence.get("format") or "%d"

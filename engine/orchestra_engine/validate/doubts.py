@@ -14,6 +14,7 @@ from .. import parts
 from ..language import LanguageError, conditions, durations, expressions, tags
 from ..language.gotext import go_int
 from ..operate import loops
+from . import support
 from .fault import Fault
 
 _STAND_INS = ("1", "x", "true", "==", "")  # what a tag of a condition may turn into
@@ -116,8 +117,9 @@ def _call(call: Mapping[str, Any], path: str) -> Iterator[Fault]:
     yield from _hooks(call, path)
     if call.get("when"):
         yield from _condition(call["when"], f"{path}.when")
+    too_long = support.length(call.get("withSequence") or {}) > loops.MAX_ITEMS  # which is told by `support`
     for key in ("withParam", "withSequence"):
-        if call.get(key) and "{{" not in str(call[key]):
+        if call.get(key) and "{{" not in str(call[key]) and not (key == "withSequence" and too_long):
             yield from _said(f"{path}.{key}", lambda key=key: loops.expand({"name": "", key: call[key]}, {}))  # type: ignore[misc]
     for number, parameter in enumerate((call.get("arguments") or {}).get("parameters") or ()):
         origin = f"{path}.arguments.parameters[{number}].valueFrom"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .. import parts
 from ..language import LanguageError, durations
-from ..operate import pod
+from ..operate import loops, pod
 from ..operate.loops import MAX_ITEMS
 from ..pod import is_label, is_mount_path
 from . import fields
@@ -62,11 +63,22 @@ def _map(value: Any) -> Mapping[str, Any]:
 def _call(call: Mapping[str, Any], path: str) -> Iterator[Fault]:
     """What a step or task, or one of its hooks, hands over; and how often it is made."""
     yield from _handed(call, path)
-    items, count = call.get("withItems"), str(_map(call.get("withSequence")).get("count") or "")
+    items, sequence = call.get("withItems"), call.get("withSequence")
     if isinstance(items, list) and len(items) > MAX_ITEMS:
         yield Fault(path=f"{path}.withItems", message=_TOO_OFTEN.format(len(items)))
-    elif count.isascii() and count.isdigit() and (len(count) > 10 or int(count) > MAX_ITEMS):
-        yield Fault(path=f"{path}.withSequence.count", message=_TOO_OFTEN.format(count[:40]))
+    elif isinstance(sequence, dict) and (count := length(sequence)) > MAX_ITEMS:
+        key = "end" if sequence.get("end") is not None else "count"
+        yield Fault(path=f"{path}.withSequence.{key}", message=_TOO_OFTEN.format(count))
+
+
+def length(sequence: Mapping[str, Any]) -> int:
+    """How many items a `withSequence` makes, 10¹⁸ for all that are more; 0 if only its tags tell, or if it is wrong."""
+    try:
+        found = loops.bounds(sequence)
+    except LanguageError:
+        texts = [str(sequence.get(name)) for name in ("start", "end", "count")]
+        return 10**18 if any(re.fullmatch(r"[+-]?[0-9]{19,}", text) for text in texts) else 0
+    return abs(found[1] - found[0]) + 1 if found else 0
 
 
 def _handed(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:

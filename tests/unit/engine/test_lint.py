@@ -323,6 +323,7 @@ spec:
         ('depends: "one &&"', 18, "unable to evaluate expression 'one &&': unexpected token EOF (1:6)"),
         ("withParam: '{}'", 20, "withParam value could not be parsed as a JSON list"),
         ("withParam: '[1'", 20, "withParam value could not be parsed as a JSON list"),
+        ("withSequence: {start: '1', end: '1000000'}", 41, "cannot run here: the loop has 1000000 items"),
         ("withSequence: {count: x}", 23, 'parsing "x": invalid syntax'),
         ("hooks: {running: {template: t, expression: 'a b'}}", 52, 'unexpected token Identifier("b")'),
         ("arguments: {parameters: [{name: p, value: '{{=1 +}}'}]}", 52, "{{=1 +}}: unexpected token EOF"),
