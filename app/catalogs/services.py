@@ -12,6 +12,7 @@ from app.catalogs import formats
 from app.catalogs.models import Catalog, CatalogType, Event
 
 CHUNK = 5_000  # events in one transaction, so that no other writer waits long
+_VALUES = 250_000  # of events that are held at a time: a line may have some thirty thousand
 _BATCH = 2500  # rows in one INSERT
 _LINES = 1_000  # lines of a served file in one piece
 
@@ -67,7 +68,7 @@ def _enter_events(
     start = stop = None
     count = 0
     values: list[formats.Value] = []
-    while chunk := list(itertools.islice(rows, CHUNK)):
+    for chunk in _chunks(rows):
         events = [
             Event(catalog_id=catalog.pk, position=count + index, start=row.start, stop=row.stop, values=row.values)
             for index, row in enumerate(chunk)
@@ -80,6 +81,20 @@ def _enter_events(
         with writing():
             Event.objects.bulk_create(events, batch_size=_BATCH)
     return start, stop, count, values
+
+
+def _chunks(rows: Iterable[formats.Row]) -> Iterator[list[formats.Row]]:
+    """The rows, at most CHUNK at a time, and fewer where they are wide."""
+    chunk: list[formats.Row] = []
+    held = 0
+    for row in rows:
+        chunk.append(row)
+        held += len(row.values)
+        if len(chunk) >= CHUNK or held >= _VALUES:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
 
 
 def _columns(
@@ -120,7 +135,8 @@ def text(catalog: Catalog) -> Iterator[bytes]:
         colormap=classes.get("colormap"),
     )
     events = catalog.events.order_by("position").values_list("start", "stop", "values")
-    rows = itertools.starmap(formats.Row, events.iterator(chunk_size=CHUNK))
+    most = max(1, min(CHUNK, _VALUES // (len(columns) + 1)))
+    rows = itertools.starmap(formats.Row, events.iterator(chunk_size=most))
     lines = itertools.chain(header, formats.writer.lines(rows))
-    while piece := list(itertools.islice(lines, _LINES)):
+    while piece := list(itertools.islice(lines, min(_LINES, most))):
         yield ("\n".join(piece) + "\n").encode()

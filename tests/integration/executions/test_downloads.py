@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from app.catalogs import services as catalogs
+from app.catalogs.models import Event
 from app.executions import services
 from app.executions.models import Execution, ExecutionArtifact
 from app.executions.states import State
@@ -73,3 +77,23 @@ def test_a_zip_is_made_while_it_is_sent(execution: Execution) -> None:
     sizes = [len(piece) for piece in services.zip_outputs(execution)]
     assert len(sizes) > 2
     assert max(sizes) < 2 << 20
+
+
+def test_wide_events_are_held_few_at_a_time(monkeypatch: pytest.MonkeyPatch, execution: Execution) -> None:
+    monkeypatch.setattr(catalogs, "_VALUES", 100)
+    file = factories.file(execution, "wide.txt", b"")
+    written: list[int] = []
+
+    @contextlib.contextmanager
+    def writing() -> Iterator[None]:
+        before = Event.objects.count()
+        yield
+        written.append(Event.objects.count() - before)
+
+    line = b"2001-03-28T00:00:00 2001-03-28T01:00:00 " + b"1.5 " * 50 + b"\n"
+    catalog = catalogs.enter(
+        file.artifact_id, lines=[line] * 7, output={"type": "CAT"}, name="wide", description="", writing=writing
+    )
+    assert (max(written), catalog.event_count, catalog.events.count()) == (2, 7, 7)
+    text = b"".join(catalogs.text(catalog)).splitlines()
+    assert sum(not one.startswith(b"#") for one in text) == 7
