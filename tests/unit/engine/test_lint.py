@@ -313,6 +313,12 @@ spec:
 """
 
 
+@pytest.mark.parametrize("sequence", ["{start: '1', end: '1000000'}", "{count: 1000000}"])
+def test_a_sequence_that_is_too_long_here_is_told_once(sequence: str) -> None:
+    finding = only(STEP.replace("FIELD", f"withSequence: {sequence}"))
+    assert finding.message == "runs on Argo only: the loop has 1000000 items; at most 20000 are allowed"
+
+
 @pytest.mark.parametrize(
     ("field", "column", "words"),
     [
@@ -323,7 +329,6 @@ spec:
         ('depends: "one &&"', 18, "unable to evaluate expression 'one &&': unexpected token EOF (1:6)"),
         ("withParam: '{}'", 20, "withParam value could not be parsed as a JSON list"),
         ("withParam: '[1'", 20, "withParam value could not be parsed as a JSON list"),
-        ("withSequence: {start: '1', end: '1000000'}", 41, "cannot run here: the loop has 1000000 items"),
         ("withSequence: {count: x}", 23, 'parsing "x": invalid syntax'),
         ("hooks: {running: {template: t, expression: 'a b'}}", 52, 'unexpected token Identifier("b")'),
         ("arguments: {parameters: [{name: p, value: '{{=1 +}}'}]}", 52, "{{=1 +}}: unexpected token EOF"),
