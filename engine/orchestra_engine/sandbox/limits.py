@@ -33,11 +33,14 @@ def rlimits(limits: Mapping[str, int], memory: int | None) -> dict[int, int]:
     return result
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes below `pid`, children before grandchildren (Linux: /proc; elsewhere nothing)."""
+def descendants(pid: int, *, most: int | None = None) -> list[int]:
+    """The processes below `pid`, children before grandchildren (Linux: /proc; elsewhere nothing).
+
+    With `most` no further ones are looked for once there are that many: what multiplies is not chased.
+    """
     found: list[int] = []
     pending = [pid]
-    while pending:
+    while pending and (most is None or len(found) < most):
         for child in _children(pending.pop()):
             found.append(child)
             pending.append(child)
@@ -82,7 +85,8 @@ def _shared_memory(pid: int) -> int:
 
 def exceeded(top: int, *, memory: int | None, processes: int | None, inclusive: bool) -> tuple[str, str] | None:
     """(limit, text for people) if the tree below `top` (`inclusive`: with it) uses more than it may."""
-    pids = [top, *descendants(top)] if inclusive else descendants(top)
+    found = descendants(top, most=processes + 1 if processes else None)
+    pids = [top, *found] if inclusive else found
     if processes and len(pids) > processes:
         return "processes", f"limit of {processes} processes exceeded"
     if memory and memory_of(pids) > memory and memory_of(pids, exact=True) > memory:
