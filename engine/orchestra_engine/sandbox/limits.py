@@ -104,11 +104,19 @@ def reached(code: int, limits: Mapping[str, int], memory: int | None, log: Path)
     if code == 0:
         return None
     last = tail(log, 4096)
-    if size and b"File too large" in last:
+    # a log that is full holds no word of it, and programs that ignore SIGXFSZ end with any code
+    if size and (b"File too large" in last or _size(log) >= size):
         return "file_bytes", f"limit of {human(size)} for a file exceeded"
     if memory and any(word in last for word in _NO_MEMORY):
         return "memory", f"memory limit of {human(memory)} exceeded"
     return None
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def tail(file: Path, size: int) -> bytes:

@@ -254,6 +254,13 @@ def test_a_key_cannot_leave_the_repository(make: Make, sandbox: str, tmp_path: P
     assert not (tmp_path / "escaped").exists()
 
 
+def test_a_log_that_has_reached_its_limit_is_told_though_nothing_more_fits_into_it(make: Make, sandbox: str) -> None:
+    code = "import sys\nwhile True:\n    sys.stdout.write('x' * 100000)"
+    status = make(sandbox).run(pod(code=code, limits={"file_bytes": MIB}))
+    assert (status.phase, status.limit) == ("Failed", "file_bytes")
+    assert "limit of 1 MiB for a file exceeded" in status.message
+
+
 def test_too_much_memory_ends_the_node_and_says_so(make: Make, sandbox: str) -> None:
     code = "import time\na = []\nfor i in range(60):\n    a.append(bytearray(b'x' * (10 << 20)))\n    time.sleep(0.02)"
     status = make(sandbox).run(pod(code=code, container={"memory_bytes": 100 * MIB}))
