@@ -85,6 +85,10 @@ class SchemaAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("schemas.add_schema"))
 
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The versions of what is there; a form that adds has nothing beside it that could be at fault."""
+        return () if obj is None else self.inlines
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **({"form": SchemaForm} if obj is None else {}), **kwargs)
 

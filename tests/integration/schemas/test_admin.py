@@ -22,9 +22,7 @@ ADD = "admin:schemas_schema_add"
 
 
 def form(**values: str) -> dict[str, str]:
-    return {
-        "schema_name": "", "manifest": TEXT, "inputs": "", "versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"
-    } | values  # fmt: skip
+    return {"schema_name": "", "manifest": TEXT, "inputs": ""} | values
 
 
 def told(answer: Any) -> list[str]:
