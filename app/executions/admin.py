@@ -44,15 +44,21 @@ class AttemptInline(ReadOnlyInline):
         return super().get_queryset(request).defer("workflow", "status")
 
 
+FIRST_FILES = 500  # of an execution, on its page: a run may give out hundreds of thousands
+
+
 class ArtifactInline(ReadOnlyInline):
     model = ExecutionArtifact
     fields = ("attempt", "name", "role", "type", "size", "download")
     readonly_fields = fields
     show_change_link = False
-    verbose_name_plural = "files"
+    verbose_name_plural = f"files (the first {FIRST_FILES})"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("artifact")
+        files = super().get_queryset(request).select_related("artifact")
+        execution = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
+        of_it = files.filter(execution=execution) if execution.isdecimal() else files.none()
+        return files.filter(pk__in=of_it.order_by("pk").values("pk")[:FIRST_FILES])
 
     @admin.display(description="bytes")
     def size(self, file: ExecutionArtifact) -> int:

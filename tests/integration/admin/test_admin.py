@@ -224,3 +224,14 @@ def test_an_event_is_listed_with_its_catalog(operator: Client) -> None:
     rows(1)
     page = operator.get(address(Event, "changelist")).text
     assert str(Catalog.objects.get()) in page
+
+
+def test_the_page_of_an_execution_shows_the_first_of_very_many_files(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.executions.admin.FIRST_FILES", 2)
+    execution = factories.execution(factories.module())
+    for index in range(4):
+        factories.file(execution, f"part{index}.bin", b"")
+    page = operator.get(address(Execution, "change", execution.pk)).content.decode()
+    assert [f"part{index}.bin" in page for index in range(4)] == [True, True, False, False]
