@@ -163,7 +163,7 @@ class Run:
             self.over = True
             if self.record.get("rejectedBy") == "api-server":
                 return
-            if self.engine.sandbox == "plain" and "no private root" in str(error):
+            if self.engine.sandbox == "plain" and "in the plain sandbox" in str(error):
                 self.result.skipped = _no_private_root()
             else:
                 self.result.differences.append(f"refused: {error}")

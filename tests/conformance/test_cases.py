@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,18 @@ def test_the_engine_does_what_argo_did(everything: Any, area: str) -> None:
 def test_the_suite_is_whole() -> None:
     assert len(cases(folders=[CASES])) == 228
     assert all(case.record for case in cases()), "a case without what Argo made of it"
+
+
+def test_what_the_plain_sandbox_cannot_do_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    engine = suite.engine_for(tmp_path, sandbox="plain")
+    try:
+        wanted = ("artifacts/01-raw-input", "basics/08-working-dir", "containerset/01-dependencies")
+        results = suite.run(engine, [case for case in cases() if case.name in wanted])
+    finally:
+        engine.close()
+    assert [(each.case.name, each.differences, bool(each.skipped)) for each in results] == [
+        (name, [], True) for name in wanted
+    ]
 
 
 def test_a_difference_is_found() -> None:
