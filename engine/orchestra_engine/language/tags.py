@@ -131,13 +131,12 @@ class _Replacement:
             if result is None:
                 raise LanguageError(f"failed to evaluate expression {gojson.quote(source)}")
             written = self.written(result)
-        except Refused:
-            raise
         except LanguageError as error:
-            if lenient or self.mocked():
+            refused = isinstance(error, Refused)
+            if not refused and (lenient or self.mocked()):
                 return kept
             text = str(error)
-            raise LanguageError(
+            raise (Refused if refused else LanguageError)(
                 text if text.startswith("failed to") else f"failed to evaluate expression: {text}"
             ) from None
         if len(written) > 1 and written[0] == '"':

@@ -65,7 +65,7 @@ class Evaluation:
         self.tick(node)
         value = getattr(self, f"on_{node.kind}")(node)
         if isinstance(value, str) and len(value) > _MAX_TEXT:
-            raise self.fault("memory budget exceeded", node)
+            raise Refused(str(self.fault(f"the expression makes a text of more than {_MAX_TEXT} characters", node)))
         if node.kind in _MAKERS and isinstance(value, list | dict):
             self.weigh(value, node)
         return value

@@ -119,7 +119,11 @@ def test_what_the_engine_lacks_is_never_left_as_it_is_written(call: str) -> None
 
 @pytest.mark.parametrize(
     "source",
-    ["let a = 1; map(1..100000, {map(1..100000, {#})})", "nosuch == '" + "x" * 100_001 + "'"],
+    [
+        "let a = sprig.repeat(1000, 'x'); let b = sprig.repeat(1000, a); let c = b + b + b + b + b; len(c)",
+        "let a = 1; map(1..100000, {map(1..100000, {#})})",
+        "nosuch == '" + "x" * 100_001 + "'",
+    ],
 )
 def test_a_bound_that_was_met_is_told_where_other_faults_are_passed_over(source: str) -> None:
     with pytest.raises(Refused, match=r"more than \d+ (steps|characters)"):
