@@ -6,6 +6,7 @@ Secrets of any of the files count as being there for all of them.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from orchestra_engine.validate.support import GRANT
 ERROR, WARNING, NOTE = "error", "warning", "note"
 TEMPLATES = ("WorkflowTemplate", "ClusterWorkflowTemplate")
 KINDS = ("Workflow", *TEMPLATES, "CronWorkflow")
+_LETTERS = {kind.casefold(): kind for kind in KINDS}  # what somebody means who writes them wrongly
 _ELSEWHERE = re.compile(r"workflowTemplates\.(?P<name>.+?)\.(?P<path>spec\b.*)")
 _TAG = re.compile(r"(?:failed to resolve|fails when it runs:) (\{\{.+?\}\})")
 _MOUNT = re.compile(r"\.volumeMounts\[\d+\]\.name$")  # a volume that is not there: no engine can mount it
@@ -150,8 +152,8 @@ def _document(document: Document, files: _Files, images: ImageTable) -> Iterator
     elif kind in KINDS:
         workflow = {**document.value, "kind": "Workflow"}
         yield from _workflow(document, workflow, files, images)
-    elif near := [each for each in KINDS if each.casefold() == kind.casefold()]:
-        yield document.finding("kind", ERROR, f"has to be {near[0]}, not {kind}", "api-server")
+    elif near := difflib.get_close_matches(kind.casefold(), _LETTERS, n=1, cutoff=0.85):
+        yield document.finding("kind", ERROR, f"has to be {_LETTERS[near[0]]}, not {kind}", "api-server")
     elif kind not in ("ConfigMap", "Secret"):
         yield document.finding("kind", NOTE, f"{kind} is not looked at; {', '.join(KINDS)} are", "reader")
 

@@ -371,7 +371,7 @@ def test_what_has_to_be_a_list_says_how_it_is_written(there: str, written: str, 
     assert any(hint in one.message for one in lint({"f.yaml": GOOD.replace(there, written)}))
 
 
-@pytest.mark.parametrize("kind", ["workflow", "WorkFlow"])
+@pytest.mark.parametrize("kind", ["workflow", "WorkFlow", "Workflo"])
 def test_a_kind_in_wrong_letters_is_an_error(kind: str) -> None:
     finding = only(GOOD.replace("kind: Workflow", f"kind: {kind}"))
     assert (finding.severity, finding.line) == ("error", 2)
