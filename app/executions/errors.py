@@ -28,4 +28,8 @@ class StillInUse(InUse):
         self.executions = list(executions)
         shown = ", ".join(str(one.pk) for one in self.executions[:_SHOWN])
         more = f" and {len(self.executions) - _SHOWN} more" if len(self.executions) > _SHOWN else ""
-        super().__init__(f"{name} is in use: executions {shown}{more} are not over; wait for them or cancel them first")
+        one, many = (
+            f"execution {shown} is not over; wait for it or cancel it",
+            f"executions {shown}{more} are not over; wait for them or cancel them",
+        )
+        super().__init__(f"{name} is in use: {one if len(self.executions) == 1 else many} first")
