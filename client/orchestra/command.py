@@ -277,15 +277,9 @@ def resume(
         from orchestra import waiting
 
         now = client.resume(execution, node=node, parameters=pairs(parameter))
-        if wait:
-            now = waiting.until_end(client, now, what=f"Execution {execution}", ask=True)
-        if as_json:
-            screen.print_json(now)
-        elif wait:
-            waiting.show_result(client, now)
-        else:
-            print(f"Execution {execution} goes on.")
-    raise typer.Exit(OK if not wait or now["state"] == "SUCCEEDED" else UNSUCCESSFUL)
+        what = f"Execution {execution}" if wait else None
+        code = waiting.tell(client, now, wait_for=what, said=f"Execution {execution} goes on.", as_json=as_json)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -295,15 +289,10 @@ def retry(execution: Execution, wait: Wait = False, server: Server = None, as_js
         from orchestra import waiting
 
         now = client.retry(execution)
-        if wait:
-            now = waiting.until_end(client, now, what=f"Attempt {now['attempt']} of {execution}", ask=True)
-        if as_json:
-            screen.print_json(now)
-        elif wait:
-            waiting.show_result(client, now)
-        else:
-            print(f"Execution {execution} is {now['state']}, attempt {now['attempt']}.")
-    raise typer.Exit(OK if not wait or now["state"] == "SUCCEEDED" else UNSUCCESSFUL)
+        what = f"Attempt {now['attempt']} of {execution}" if wait else None
+        said = f"Execution {execution} is {now['state']}, attempt {now['attempt']}."
+        code = waiting.tell(client, now, wait_for=what, said=said, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @app.command()

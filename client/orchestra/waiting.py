@@ -101,6 +101,22 @@ def follow_builds(client: Client, made: Sequence[Json], *, wait: bool, quiet: bo
     return code
 
 
+def tell(client: Client, now: Json, *, wait_for: str | None, said: str, as_json: bool) -> int:
+    """Say what became of an execution that was just asked for something; the command's exit code.
+
+    With `wait_for`, which names it to people, its end is awaited and its result shown; else `said` is what they read.
+    """
+    if wait_for is not None:
+        now = until_end(client, now, what=wait_for, ask=True)
+    if as_json:
+        screen.print_json(now)
+    elif wait_for is not None:
+        show_result(client, now)
+    else:
+        print(said)
+    return OK if wait_for is None or now["state"] == "SUCCEEDED" else UNSUCCESSFUL
+
+
 def show_result(client: Client, ended: Json) -> None:
     """How a run ended: its catalog's events, its files, or why there are none."""
     explain(client, ended)
