@@ -10,6 +10,7 @@ from django.db import OperationalError
 from app.artifacts import repository
 from app.executions import collection, endings, services
 from app.executions.models import Execution
+from app.executions.observations import Ended
 from app.executions.states import State
 from app.modules.models import Module
 from tests.integration.executions.fake_engine import World
@@ -29,11 +30,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
     def install(errors: Iterator[Exception]) -> list[Exception]:
         raised: list[Exception] = []
 
-        def stumble(ended: object, *, claim: int) -> None:
+        def stumble(ended: Ended, *, claim: int) -> None:
             if error := next(errors, None):
                 raised.append(error)
                 raise error
-            conclude(ended, claim=claim)  # type: ignore[arg-type]
+            conclude(ended, claim=claim)
 
         monkeypatch.setattr(collection, "conclude", stumble)
         return raised

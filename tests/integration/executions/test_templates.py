@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -248,14 +249,8 @@ def test_a_template_and_what_refers_to_it_saved_at_once_go_together(shipped: Non
     for turn in range(6):
         tools, user = f"tools-{turn}", f"user-{turn}"
         schemas.save(both, name=tools)
-        together(
-            [
-                lambda tools=tools: schemas.save(TOOLS, name=tools),  # type: ignore[misc]
-                lambda tools=tools, user=user: schemas.save(  # type: ignore[misc]
-                    USER.replace("{name: tools, template: say}", f"{{name: {tools}, template: shout}}"), name=user
-                ),
-            ]
-        )
+        referring = USER.replace("{name: tools, template: say}", f"{{name: {tools}, template: shout}}")
+        together([partial(schemas.save, TOOLS, name=tools), partial(schemas.save, referring, name=user)])
         has_shout = "shout" in schemas.current(tools).text
         assert Schema.objects.filter(name=user).exists() is has_shout
 
