@@ -22,7 +22,7 @@ def identifier(text: str, *, what: str) -> int:
     """
     if NUMBER.fullmatch(text):
         return int(text)
-    raise Refusal(404, f"There is no {what} {text[:80]!r}; a {what} is named by its number.")
+    raise Refusal(404, f"There is no {what} {text[:80]!r}; it takes the number of one.")
 
 
 def whole(text: str, *, path: str, least: int = 0, most: int = 10**18) -> int:
