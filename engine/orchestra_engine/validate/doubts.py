@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from .. import parts
@@ -65,20 +66,15 @@ def _tags(value: Any, path: str) -> Iterator[Fault]:
             return
         for tag in found:
             if tag.startswith("="):
-                for fault in _said(path, lambda source=tag[1:]: _readable(source)):  # type: ignore[misc]
+                for fault in _said(path, partial(expressions.check, tag[1:])):
                     words = fault.message.partition(": ")[2]
                     yield _doubt(path, f"{{{{{tag}}}}}: {words}")
-
-
-def _readable(source: str) -> None:
-    """Raises LanguageError if an expression cannot be evaluated, whatever its names stand for."""
-    expressions.check(source)
 
 
 def _expression(holder: Mapping[str, Any], key: str, path: str) -> Iterator[Fault]:
     source = holder.get(key)
     if isinstance(source, str) and source and "{{" not in source:
-        yield from _said(f"{path}.{key}", lambda: _readable(source))
+        yield from _said(f"{path}.{key}", partial(expressions.check, source))
 
 
 def _hooks(holder: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -101,7 +97,7 @@ def _attempts(strategy: Mapping[str, Any] | None, path: str) -> Iterator[Fault]:
         yield Fault(path=f"{where}.retries", message=none, by="controller", kind=DOUBTFUL)
     pause = strategy.get("duration") or ""
     if pause and "{{" not in pause:
-        yield from _said(f"{where}.duration", lambda: durations.go(pause))
+        yield from _said(f"{where}.duration", partial(durations.go, pause))
 
 
 def _outputs(template: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -120,7 +116,7 @@ def _call(call: Mapping[str, Any], path: str) -> Iterator[Fault]:
     too_long = support.length(call.get("withSequence") or {}) > loops.MAX_ITEMS  # which is told by `support`
     for key in ("withParam", "withSequence"):
         if call.get(key) and "{{" not in str(call[key]) and not (key == "withSequence" and too_long):
-            yield from _said(f"{path}.{key}", lambda key=key: loops.expand({"name": "", key: call[key]}, {}))  # type: ignore[misc]
+            yield from _said(f"{path}.{key}", partial(loops.expand, {"name": "", key: call[key]}, {}))
     for number, parameter in enumerate((call.get("arguments") or {}).get("parameters") or ()):
         origin = f"{path}.arguments.parameters[{number}].valueFrom"
         yield from _expression(parameter.get("valueFrom") or {}, "expression", origin)
@@ -150,6 +146,7 @@ def _condition(text: str, path: str) -> Iterator[Fault]:
 
 def _depends(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
     try:
-        _readable(task["depends"].replace("-", "_"))  # as it is evaluated, but for bare names, which are written out
+        # As it is evaluated, but for bare names, which are written out.
+        expressions.check(task["depends"].replace("-", "_"))
     except LanguageError as error:
         yield _doubt(path, f"unable to evaluate expression '{task['depends']}': {error}")
