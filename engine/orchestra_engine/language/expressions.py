@@ -58,18 +58,11 @@ def check(source: str) -> None:
 
     Raises LanguageError for what is wrong with it whatever they stand for, also if it calls what is refused here.
     """
-    if len(source) > _MAX_LENGTH:
-        raise Refused(f"the expression has more than {_MAX_LENGTH} characters")
-    try:
-        tree = parse(source)
-        Checker(source, _BASE, strict=False).visit(tree)
-        for node in walk(tree):
-            if node.kind == "builtin" and node.value in REFUSED_BUILTINS:
-                BUILTINS[node.value]()
-            if path_of(node) in _REFUSED_PATHS:
-                FUNCTIONS[node.items[1].value].call()
-    except RecursionError:
-        raise LanguageError("the expression is nested too deep") from None
+    for node in walk(_compiled(source, _BASE, strict=False)):
+        if node.kind == "builtin" and node.value in REFUSED_BUILTINS:
+            BUILTINS[node.value]()
+        if path_of(node) in _REFUSED_PATHS:
+            FUNCTIONS[node.items[1].value].call()
 
 
 def evaluate(source: str, env: Mapping[str, Any]) -> Any:
@@ -95,12 +88,12 @@ def evaluate_bool(source: str, env: Mapping[str, Any]) -> bool:
     return result
 
 
-def _compiled(source: str, env: Mapping[str, Any]) -> Node:
+def _compiled(source: str, env: Mapping[str, Any], *, strict: bool = True) -> Node:
     if len(source) > _MAX_LENGTH:
         raise Refused(f"the expression has more than {_MAX_LENGTH} characters")
     try:
         tree = parse(source)
-        Checker(source, env).visit(tree)
+        Checker(source, env, strict=strict).visit(tree)
     except RecursionError:
         raise Refused(_TOO_DEEP) from None
     return tree
