@@ -71,10 +71,7 @@ class _Evaluator:
         return left
 
     def ternary(self, symbol: str, left: Any, live: bool) -> Any:
-        if symbol == "??":
-            right = self.level(1, live and left is None)
-            return right if left is None else left
-        if symbol == ":":
+        if symbol in ("??", ":"):
             right = self.level(1, live and left is None)
             return right if left is None else left
         right = self.level(1, live and left is not False)
@@ -170,6 +167,14 @@ _BITS: dict[str, Callable[[int, int], int]] = {
     "<<": lambda a, b: _shift(a, min(b % WORD, 64)),
     ">>": lambda a, b: _shift(a, -min(b % WORD, 64)),
 }
+_NUMERIC: dict[str, Callable[[float, float], float]] = {
+    "+": float.__add__,
+    "-": float.__sub__,
+    "*": float.__mul__,
+    "/": float.__truediv__,
+    "%": math.fmod,
+    "**": power,
+}
 
 
 def _arithmetic(symbol: str, left: Any, right: Any) -> Any:
@@ -186,15 +191,7 @@ def _arithmetic(symbol: str, left: Any, right: Any) -> Any:
     try:
         if symbol in ("/", "%") and right == 0:
             return math.nan if symbol == "%" or left == 0 else math.copysign(math.inf, left)
-        operations: dict[str, Callable[[float, float], float]] = {
-            "+": lambda a, b: a + b,
-            "-": lambda a, b: a - b,
-            "*": lambda a, b: a * b,
-            "/": lambda a, b: a / b,
-            "%": math.fmod,
-            "**": power,
-        }
-        return operations[symbol](left, right)
+        return _NUMERIC[symbol](left, right)
     except (OverflowError, ValueError):
         return math.nan
 
