@@ -14,6 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from .. import parts
 from ..manifest import MAX_BYTES, MAX_VALUES
 from ..workflow import bad_name
 from .fault import Fault
@@ -244,17 +245,8 @@ def _rules(workflow: Mapping[str, Any]) -> Iterator[Fault]:
             if template.get("timeout"):
                 yield _fault(f"{path}.timeout", "timeout cannot be applied to steps or dag templates")
         yield from _locations(template, path)
-        for where, step in _steps(template, path):
+        for where, step in parts.calls(template, path):
             yield from _step_rules(step, where)
-
-
-def _steps(template: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The steps and tasks of a template, each with its path."""
-    for number, task in enumerate((template.get("dag") or {}).get("tasks") or ()):
-        yield f"{path}.dag.tasks[{number}]", task
-    for number, group in enumerate(template.get("steps") or ()):
-        for index, step in enumerate(group or ()):
-            yield f"{path}.steps[{number}][{index}]", step
 
 
 def _step_rules(step: Mapping[str, Any], path: str) -> Iterator[Fault]:
