@@ -38,7 +38,7 @@ class Config:
     claim: int = 0
     max_pods: int | None = None  # at a time; None: 4 for each core, at least 8
     max_nodes: int = MAX_NODES  # of one workflow; one that comes to have more ends with Error
-    grace_seconds: float = 10.0
+    grace_seconds: float = 10.0  # between TERM and KILL
     keep_scratch: bool = False
     limits: Mapping[str, int] = field(default_factory=dict)  # for all nodes: cpu_seconds, file_bytes, output_bytes, …
 

@@ -35,7 +35,7 @@ class Nodes:
     repository: Path
     images: ImageTable
     limits: dict[str, int]
-    grace: float
+    grace: float  # seconds between TERM and KILL
     keep_scratch: bool
     most: int  # nodes at a time
     cgroup: str = ""  # a delegated cgroup v2 that has been divided
@@ -109,6 +109,7 @@ class Nodes:
             },
             grant=record.grants.get(pod.grant, {}) if pod.grant else {},
             limits=self.limits,
+            grace=self.grace,
             keep_scratch=self.keep_scratch,
             cgroup=self.cgroup,
         )
@@ -147,7 +148,7 @@ class Nodes:
                 # Without its folder nobody can start it, and only who has the root's highest claim makes folders.
                 seen.append(self._never(folder, ended) if folder.exists() else ended)
             if folder in self._busy and not (folder / "kill").exists():
-                self.loop.kill(folder, reason=each.reason, grace=each.grace_seconds)
+                self.loop.kill(folder, reason=each.reason, grace=self.grace)
         return seen
 
     def abandon(self, workflow: Path) -> None:

@@ -89,7 +89,6 @@ class Pod:
     empty_dirs: list[dict[str, Any]] = field(default_factory=list)  # [{name, mounts: {container: path}}] of emptyDir
     grant: str | None = None  # a named set of further folders, see loop.Config.grants
     limits: dict[str, int] = field(default_factory=dict)  # cpu_seconds, file_bytes, output_bytes, processes
-    grace_seconds: float = 10.0
 
 
 PATH_MARK = "\ufdd0%s\ufdd1"  # two code points that no text may hold (Unicode noncharacters)
@@ -97,11 +96,10 @@ PATH_MARK = "\ufdd0%s\ufdd1"  # two code points that no text may hold (Unicode n
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """End a node's whole process tree: TERM, then KILL after `grace_seconds`; `reason` comes back as its message."""
+    """End a node's whole process tree: TERM, after a while KILL; `reason` comes back as its message."""
 
     node_id: str
     reason: str
-    grace_seconds: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 The status given is never changed: a node is copied when it is first written. What has to be known besides Argo's own
 fields lives under `status.orchestra`:
 
-live       node id of a pod → {s: when it started, k: why it was killed, o: declared outputs, g: grace}
+live       node id of a pod → {s: when it started, k: why it was killed, o: declared outputs}
 due        node id of a pod → when its time is over
 waits      node id of a suspended node → {until: when it goes on by itself}
 queue      node id ("" is the workflow) → the lock it waits for

@@ -86,11 +86,7 @@ def _supplied(parameter: Mapping[str, Any], values: Mapping[str, str]) -> dict[s
 def kills(status: Mapping[str, Any]) -> list[Kill]:
     """The kills that were asked for and whose pods have not ended: to ask again after a crash."""
     live: Mapping[str, Mapping[str, Any]] = (status.get("orchestra") or {}).get("live") or {}
-    return [
-        Kill(node_id=ident, reason=entry["k"], grace_seconds=float(entry.get("g", 10.0)))
-        for ident, entry in live.items()
-        if "k" in entry
-    ]
+    return [Kill(node_id=ident, reason=entry["k"]) for ident, entry in live.items() if "k" in entry]
 
 
 def live(status: Mapping[str, Any]) -> list[str]:

@@ -46,12 +46,7 @@ def kill(op: Operation, ident: str, reason: str) -> None:
         observe.apply(op, [PodStatus(node_id=ident, phase="Failed", killed=reason, finished_at=op.now)])
         return
     live[ident] = {**entry, "k": reason}
-    op.board.kill.append(Kill(node_id=ident, reason=reason, grace_seconds=grace(op, entry)))
-
-
-def grace(op: Operation, entry: Mapping[str, Any]) -> float:
-    """How long a pod may take to obey TERM."""
-    return float(entry.get("g", 10.0))
+    op.board.kill.append(Kill(node_id=ident, reason=reason))
 
 
 def enforce(op: Operation) -> None:

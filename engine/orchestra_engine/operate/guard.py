@@ -47,7 +47,7 @@ def _given_up(
     for ident, entry in list(live.items()):
         if "k" not in entry:
             live[ident] = {**entry, "k": _REASON}
-            board.kill.append(Kill(node_id=ident, reason=_REASON, grace_seconds=float(entry.get("g", 10.0))))
+            board.kill.append(Kill(node_id=ident, reason=_REASON))
     if not live:
         finish_now(board, "Error", message)
     return replace(decided(board, status), wake_at=None)

@@ -27,7 +27,6 @@ LIMITS = {
     "orchestra/limit-processes": "processes",
 }
 GRANT = "orchestra/grant"
-_GRACE_SECONDS = 10.0
 _MOST_IN_A_POD = 128 * 1024  # bytes of a template; Argo hands a longer one over in another way
 
 
@@ -49,7 +48,6 @@ class _Shape:
     empty_dirs: list[dict[str, Any]]
     grant: str | None
     limits: dict[str, int]
-    grace_seconds: float
     until: list[float]  # when its time is over, if it starts now
 
 
@@ -99,8 +97,6 @@ def start(op: Operation, work: Work, node: dict[str, Any]) -> None:
         entry["s"] = op.now
     if shape.outputs.declared:
         entry["o"] = shape.outputs.declared
-    if pod.grace_seconds != _GRACE_SECONDS:
-        entry["g"] = pod.grace_seconds
     op.board.section("live")[node["id"]] = entry
     op.board.begin(pod)
 
@@ -147,7 +143,6 @@ def _shape(op: Operation, work: Work) -> _Shape:
         empty_dirs=_empty_dirs(op, template),
         grant=annotations.get(GRANT),
         limits=_limits(annotations) if annotations else {},
-        grace_seconds=float(template.get("terminationGracePeriodSeconds") or _GRACE_SECONDS),
         until=_until(op, template),
     )
     return op.shapes.put((template,), found) if work.fixed else found
@@ -201,7 +196,6 @@ def _pod(op: Operation, work: Work, node: Mapping[str, Any], shape: _Shape) -> P
         empty_dirs=shape.empty_dirs,
         grant=shape.grant,
         limits=shape.limits,
-        grace_seconds=shape.grace_seconds,
     )
 
 

@@ -32,6 +32,7 @@ class Task:
     sandbox: str  # private or plain
     repository: str
     trash: str  # folder on the same disk where scratch folders go to be removed
+    grace: float  # seconds between TERM and KILL
     images: dict[str, dict[str, Any]]  # image name → {path, readonly, env}
     grant: dict[str, Any] = field(default_factory=dict)  # {writable, readonly, env}
     limits: dict[str, int] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class Node:
             order: dict[str, Any] = json.loads((self.folder / "kill").read_bytes())
             return order
         except (OSError, ValueError):
-            return {"reason": "the node was told to end (SIGTERM)", "grace": self.pod.grace_seconds}
+            return {"reason": "the node was told to end (SIGTERM)", "grace": self.task.grace}
 
     def run(self) -> PodStatus:
         """Run the node; every failure becomes a PodStatus."""

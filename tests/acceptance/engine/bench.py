@@ -66,7 +66,8 @@ class Bench:
         self._note(self.nodes.bring(self.record, list(pods)))
 
     def kill(self, node_id: str = "w-1", *, reason: str = "enough", grace: float = 1.0) -> None:
-        order = Kill(node_id=node_id, reason=reason, grace_seconds=grace)
+        self.nodes.grace = grace
+        order = Kill(node_id=node_id, reason=reason)
         self._note(self.nodes.kill(self.record, [order]))
 
     def _note(self, found: list[PodStatus]) -> None:

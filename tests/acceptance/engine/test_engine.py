@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -369,3 +370,12 @@ def test_nothing_is_left_of_a_stopped_workflow(opened: Open) -> None:
     engine.stop("w")
     follow(engine, "w")
     assert alive(mark) == []
+
+
+def test_what_is_stopped_has_the_time_of_the_settings_to_obey(opened: Open) -> None:
+    engine = opened(grace_seconds=2.5)
+    engine.submit(workflow("w", shell("main", "echo begun; sleep 600")))
+    follow(engine, "w", until=logged(engine, "w", "w", "begun"))
+    engine.terminate("w")
+    follow(engine, "w")
+    assert json.loads((engine.node_dir("w", "w") / "kill").read_bytes())["grace"] == 2.5
