@@ -17,6 +17,8 @@ NODE_IP, API_IP, DNS_IP = "10.99.0.1", "10.96.0.1", "10.96.0.10"
 PODS, SERVICES = "10.88.0.0/16", "10.96.0.0/16"
 REGISTRY, S3, BUILDKIT = f"{NODE_IP}:5000", f"http://{NODE_IP}:8333", f"tcp://{NODE_IP}:1234"
 S3_ACCESS_KEY, S3_SECRET_KEY = "testbed", "testbed-secret"
+KUBECTL = (BIN / "kubectl", f"--kubeconfig={KUBECONFIG}")  # as the cluster's administrator
+CTR = ("ctr", "-a", CONTAINERD / "containerd.sock", "-n", "k8s.io")  # containerd's client, in Kubernetes' namespace
 
 
 def run(*argv: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
@@ -42,7 +44,7 @@ def say(*words: object) -> None:
 
 def kubectl(*argv: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """kubectl as the cluster's administrator."""
-    return run(BIN / "kubectl", f"--kubeconfig={KUBECONFIG}", *argv, **options)
+    return run(*KUBECTL, *argv, **options)
 
 
 def apply(*objects: dict[str, Any]) -> None:
@@ -55,4 +57,4 @@ def apply(*objects: dict[str, Any]) -> None:
 
 def ctr(*argv: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """containerd's own client, in Kubernetes' namespace."""
-    return run("ctr", "-a", CONTAINERD / "containerd.sock", "-n", "k8s.io", *argv, **options)
+    return run(*CTR, *argv, **options)

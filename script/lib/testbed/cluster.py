@@ -11,8 +11,10 @@ from script.lib.testbed import (
     BIN,
     BUILDKIT,
     CONTAINERD,
+    CTR,
     DNS_IP,
     KUBECONFIG,
+    KUBECTL,
     NODE_IP,
     PKI,
     PODS,
@@ -56,7 +58,6 @@ _DNS = f""".:5353 {{
  cache 5
 }}
 """
-_KUBECTL = (BIN / "kubectl", f"--kubeconfig={KUBECONFIG}")
 
 
 def installed() -> bool:
@@ -71,13 +72,13 @@ def up() -> None:
     certificates.make()
     _control_plane()
     _stores()
-    processes.wait("containerd", lambda: works("ctr", "-a", CONTAINERD / "containerd.sock", "version"))
+    processes.wait("containerd", lambda: works(*CTR, "version"))
     images.load_base()
-    processes.wait("API server", lambda: works(*_KUBECTL, "get", "--raw", "/readyz"))
+    processes.wait("API server", lambda: works(*KUBECTL, "get", "--raw", "/readyz"))
     _controllers()
     _node()
     ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-    processes.wait("node", lambda: output(*_KUBECTL, "get", "node", "node1", "-o", ready) == "True")
+    processes.wait("node", lambda: output(*KUBECTL, "get", "node", "node1", "-o", ready) == "True")
     _dns()
 
 

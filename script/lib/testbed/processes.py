@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from script.lib.testbed import CONTAINERD, RUN, output, say
+from script.lib.testbed import CONTAINERD, CTR, RUN, output, say
 
 _ORDER = [
     "argo",
@@ -77,9 +77,8 @@ def down() -> None:
         if label in alive:
             os.kill(alive[label], signal.SIGTERM)
     if "containerd" in alive:
-        client = ("ctr", "-a", CONTAINERD / "containerd.sock", "-n", "k8s.io", "tasks")
-        for task in output(*client, "ls", "-q").split():
-            output(*client, "rm", "-f", task)
+        for task in output(*CTR, "tasks", "ls", "-q").split():
+            output(*CTR, "tasks", "rm", "-f", task)
         os.kill(alive["containerd"], signal.SIGTERM)
     deadline = time.monotonic() + _GRACE_SECONDS
     while time.monotonic() < deadline and any(runs for *_, runs in all_started()):
