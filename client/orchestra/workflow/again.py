@@ -11,6 +11,7 @@ from orchestra.endings import INTERRUPTED, OK, UNSUCCESSFUL
 from orchestra.workflow import manifest, tree
 from orchestra.workflow.driver import Driver, Interrupts
 from orchestra.workflow.folder import Folder, Json
+from orchestra.workflow.request import select
 from orchestra.workflow.run import current, follow
 from orchestra.workflow.view import LogReader, View
 
@@ -57,8 +58,6 @@ def retry(
 def _prepare_retry(folder: Folder, name: str, parameters: Mapping[str, str], selector: str) -> None:
     from orchestra_engine.operate.retry_workflow import NothingToRetry, retry_workflow
     from orchestra_engine.sandbox.files import remove_tree
-
-    from orchestra.workflow.control import select
 
     store = folder.store()
     found = folder.workflow(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,9 +24,7 @@ from orchestra.workflow.options import (
     at,
     values,
 )
-
-if TYPE_CHECKING:
-    from orchestra.workflow.control import Request
+from orchestra.workflow.request import Request
 
 app = typer.Typer()
 node_app = typer.Typer(help="Act on a node of a workflow.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -54,20 +52,20 @@ def stop(
     if not selector:
         if message:
             desk.fail("--message is for the nodes of --node-field-selector: say which.")
-        _control(folder, names, _request("stop"))
-    _control(folder, names, _request("set", selector=selector, phase="Failed", message=message))
+        _control(folder, names, Request(what="stop"))
+    _control(folder, names, Request(what="set", selector=selector, phase="Failed", message=message))
 
 
 @app.command()
 def terminate(names: Names, folder: Place = FOLDER) -> None:
     """End what runs, without exit handlers."""
-    _control(folder, names, _request("terminate"))
+    _control(folder, names, Request(what="terminate"))
 
 
 @app.command()
 def suspend(names: Names, folder: Place = FOLDER) -> None:
     """Start nothing more until `resume`."""
-    _control(folder, names, _request("suspend"))
+    _control(folder, names, Request(what="suspend"))
 
 
 @app.command()
@@ -83,7 +81,7 @@ def resume(
         desk.fail("-p supplies values to a suspended node: say which with --node.")
     if node and selector:
         desk.fail("--node and --node-field-selector exclude each other.")
-    _control(folder, names, _request("resume", node=node, selector=selector, parameters=pairs(parameter)))
+    _control(folder, names, Request(what="resume", node=node, selector=selector, parameters=pairs(parameter)))
 
 
 @node_app.command(name="set")
@@ -106,7 +104,7 @@ def set_node(
     if not (parameter or phase or message):
         desk.fail("Nothing is to be set: give --output-parameter, --phase or --message.")
     given = {key: unquoted(value) for key, value in pairs(parameter, "--output-parameter").items()}
-    _control(folder, [name], _request("set", selector=selector, parameters=given, phase=phase, message=message))
+    _control(folder, [name], Request(what="set", selector=selector, parameters=given, phase=phase, message=message))
 
 
 def unquoted(value: str) -> str:
@@ -117,13 +115,6 @@ def unquoted(value: str) -> str:
         with contextlib.suppress(ValueError):
             return str(json.loads(value))
     return value
-
-
-def _request(what: str, **more: object) -> Request:
-    desk.need_engine()
-    from orchestra.workflow.control import Request
-
-    return Request(what=what, **more)  # type: ignore[arg-type]
 
 
 @app.command()
