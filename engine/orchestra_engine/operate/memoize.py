@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import LanguageError, durations, gojson
 from orchestra_engine.operate.context import rfc3339, seconds_of
+from orchestra_engine.workflow import bad_name
 
 if TYPE_CHECKING:
     from orchestra_engine.operate.operation import Operation
 
 _KEY = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*")
-_CACHE = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")  # DNS-1123 subdomain, as every object's name
 _LABEL = "workflows.argoproj.io/configmap-type"
 
 
@@ -25,7 +25,7 @@ def look_up(op: Operation, memoize: Mapping[str, Any]) -> tuple[dict[str, Any], 
     key, cache = memoize.get("key", ""), memoize["cache"]["configMap"]["name"]
     if not _KEY.fullmatch(key):
         raise LanguageError(f"invalid cache key: {key}")
-    if not _CACHE.fullmatch(cache) or ".." in cache:
+    if bad_name(cache):
         raise LanguageError(f"invalid name of a cache's ConfigMap: {cache}")
     entry = _entry(op, cache, key)
     fresh = True
