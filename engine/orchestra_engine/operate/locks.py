@@ -168,7 +168,7 @@ def shown(op: Operation) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for part, names in (("holding", held), ("waiting", waiting)):
         for name, keys in sorted(names.items()):
-            if not _is_mutex(name):
+            if not is_mutex(name):
                 entry = {"semaphore": name, "holders": sorted(keys)} if keys else {"semaphore": name}
                 found.setdefault("semaphore", {}).setdefault(part, []).append(entry)
             elif keys:
@@ -181,5 +181,6 @@ def holder_key(namespace: str, workflow: str, holder: str) -> str:
     return f"{namespace}/{workflow}/{holder}" if holder else f"{namespace}/{workflow}"
 
 
-def _is_mutex(name: str) -> bool:
+def is_mutex(name: str) -> bool:
+    """Whether a lock is a mutex, from its full name; else its limit is in a ConfigMap."""
     return name.split("/", 2)[1] == "Mutex"

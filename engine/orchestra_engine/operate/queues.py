@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from orchestra_engine.operate.locks import LockView, holder_key
+from orchestra_engine.operate.locks import LockView, holder_key, is_mutex
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +63,7 @@ def stance(workflow: Mapping[str, Any], status: Mapping[str, Any]) -> Stance:
 
 def waits_for_configmap(one: Stance) -> bool:
     """Whether it waits for a lock whose limit may be changed."""
-    return any(lock.split("/", 2)[1] == "ConfigMap" for lock in one.waits)
+    return not all(is_mutex(lock) for lock in one.waits)
 
 
 class _Table:
