@@ -27,6 +27,7 @@ from orchestra_engine.pod import Kill, Pod
 from orchestra_engine.workflow import FINAL, node_id
 
 STEP_DEADLINE = "Step exceeded its deadline"
+WORKFLOW_ENDED = "the workflow has ended"
 _CHILDREN = ("Pod", "Steps", "DAG")
 _COUNTED = ("Pod", "Container", "Suspend")
 MAX_NODES = 50_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestra_engine.language import durations
 from orchestra_engine.operate import observe, suspend
-from orchestra_engine.operate.context import STEP_DEADLINE
+from orchestra_engine.operate.context import STEP_DEADLINE, WORKFLOW_ENDED
 from orchestra_engine.pod import Kill, PodStatus
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _queued(op: Operation, ident: str) -> None:
         op.board.mark(ident, "Failed", STEP_DEADLINE)
 
 
-def end_all(op: Operation, reason: str) -> None:
+def end_all(op: Operation) -> None:
     """End every pod that still runs, because the workflow is over."""
     for ident in list(op.board.section("live")):
-        kill(op, ident, reason)
+        kill(op, ident, WORKFLOW_ENDED)

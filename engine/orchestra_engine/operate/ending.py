@@ -136,7 +136,7 @@ def _conclude(op: Operation, node: Mapping[str, Any], phase: str, handler: Mappi
 
 def finish(op: Operation, phase: str, message: str) -> None:
     """End the workflow; while a pod still runs it is killed first, and the end is only said when it is dead."""
-    deadlines.end_all(op, "the workflow has ended")
+    deadlines.end_all(op)
     if op.board.section("live"):
         op.board.private["ending"] = [phase, message]
         return
@@ -151,7 +151,7 @@ def pending(op: Operation) -> bool:
     if not op.board.section("live"):
         finish_now(op.board, *ending)
     else:
-        deadlines.end_all(op, "the workflow has ended")
+        deadlines.end_all(op)
     return True
 
 

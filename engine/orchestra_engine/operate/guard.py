@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestra_engine.operate.context import Board
+from orchestra_engine.operate.context import WORKFLOW_ENDED, Board
 from orchestra_engine.operate.ending import finish_now
 from orchestra_engine.operate.main import decided, operate, pods
 from orchestra_engine.pod import Decision, Kill, Pod, PodStatus
 from orchestra_engine.workflow import FINAL
-
-_REASON = "the workflow has ended"
 
 
 def guarded(
@@ -46,8 +44,8 @@ def _given_up(
             board.mark(one.node_id, one.phase, one.killed or one.message)
     for ident, entry in list(live.items()):
         if "k" not in entry:
-            live[ident] = {**entry, "k": _REASON}
-            board.kill.append(Kill(node_id=ident, reason=_REASON))
+            live[ident] = {**entry, "k": WORKFLOW_ENDED}
+            board.kill.append(Kill(node_id=ident, reason=WORKFLOW_ENDED))
     if not live:
         finish_now(board, "Error", message)
     return replace(decided(board, status), wake_at=None)

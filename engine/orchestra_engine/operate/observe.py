@@ -24,7 +24,7 @@ def apply(op: Operation, observations: Iterable[PodStatus]) -> None:
         if entry is None or node is None or is_final(node):
             continue
         for container in seen.containers:
-            _container(op, node, container, seen)
+            _container(op, node, container)
         if seen.phase in FINAL:
             _ended(op, node, entry, seen)
         elif seen.phase == "Running" and node["phase"] == "Pending":
@@ -52,7 +52,7 @@ def _ended(op: Operation, node: dict[str, Any], entry: dict[str, Any], seen: Pod
     memoize.save(op, node)
 
 
-def _container(op: Operation, node: dict[str, Any], container: ContainerStatus, seen: PodStatus) -> None:
+def _container(op: Operation, node: dict[str, Any], container: ContainerStatus) -> None:
     ident = op.board.id(f"{node['name']}.{container.name}")
     below = op.board.nodes.get(ident)
     if below is None or below["type"] != "Container" or is_final(below):
