@@ -41,7 +41,6 @@ class Admission:
         found = validate.check(
             workflow,
             secrets=self.cluster.secrets(),
-            configmaps=self.cluster.configmaps(),
             workflow_templates=templates,
             grants=grants,
         )

@@ -92,7 +92,6 @@ def _check(
     faults = validate.check(
         workflow,
         secrets={*cluster.secrets(), *beside("Secret")},
-        configmaps={**cluster.configmaps(), **beside("ConfigMap")},
         workflow_templates=templates,
     )
     refused = [fault for fault in faults if fault.kind == "refused"]

@@ -19,14 +19,13 @@ def check(
     workflow: Mapping[str, Any],
     *,
     secrets: Collection[str] = (),
-    configmaps: Mapping[str, Mapping[str, Any]] | None = None,
     workflow_templates: Mapping[str, Mapping[str, Any]] | None = None,
     grants: Collection[str] = (),
     allow_missing_values: bool = False,
 ) -> list[Fault]:
     """All faults of a Workflow, each with its path, and the fields that are ignored (`kind`).
 
-    `secrets` and `configmaps` are those that are there, by name; a missing ConfigMap is found at run time, as in Argo.
+    `secrets` are the names of those that are there; a missing ConfigMap is found at run time, as in Argo.
     With `allow_missing_values` the workflow's own arguments need no values yet, as where it is only looked at.
     """
     if hostile := types.unspeakable(workflow):
