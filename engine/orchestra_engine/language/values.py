@@ -130,6 +130,12 @@ def type_name(value: Any) -> str:
     return found or "func"
 
 
+def conversion_fault(value: Any, wanted: str) -> str:
+    """What Go says of a value that is not of the type it has to be."""
+    shown = "nil" if value is None else type_name(value)
+    return f"interface conversion: interface {{}} is {shown}, not {wanted}"
+
+
 def kind_name(value: Any) -> str:
     """The kind of a value's type, as Go's reflect names it."""
     name = type_name(value)

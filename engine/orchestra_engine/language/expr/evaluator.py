@@ -25,6 +25,7 @@ from orchestra_engine.language.values import (
     StringMap,
     Strings,
     Uint8,
+    conversion_fault,
     go_text,
     is_number,
     type_name,
@@ -119,8 +120,7 @@ class Evaluation:
         """The value of a node that has to be true or false."""
         value = self.run(node)
         if not isinstance(value, bool):
-            shown = "nil" if value is None else type_name(value)
-            raise self.fault(f"interface conversion: interface {{}} is {shown}, not bool", at)
+            raise self.fault(conversion_fault(value, "bool"), at)
         return value
 
     def on_conditional(self, node: Node) -> Any:
@@ -134,8 +134,7 @@ class Evaluation:
         for key, value in zip(node.items[::2], node.items[1::2], strict=True):
             name = self.run(key)
             if not isinstance(name, str):
-                shown = "nil" if name is None else type_name(name)
-                raise self.fault(f"interface conversion: interface {{}} is {shown}, not string", node)
+                raise self.fault(conversion_fault(name, "string"), node)
             given = self.run(value)
             found.setdefault(name, given)  # the first of two equal keys stays
         return found

@@ -9,7 +9,17 @@ from typing import Any
 from orchestra_engine.language import LanguageError, regex
 from orchestra_engine.language.gotext import of_bytes
 from orchestra_engine.language.gotime import Duration, Time
-from orchestra_engine.language.values import AnyMap, Bytes, Ints, equal, is_integer, is_number, type_name, wrapped
+from orchestra_engine.language.values import (
+    AnyMap,
+    Bytes,
+    Ints,
+    conversion_fault,
+    equal,
+    is_integer,
+    is_number,
+    type_name,
+    wrapped,
+)
 
 _MAX_ITEMS = 100_000
 _MAX_INT = 2**63
@@ -164,7 +174,7 @@ def span(left: Any, right: Any) -> list[int]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise LanguageError(f"interface conversion: interface {{}} is {type_name(value)}, not string")
+        raise LanguageError(conversion_fault(value, "string"))
     return value
 
 
@@ -178,7 +188,7 @@ def _matches(left: Any, right: Any) -> bool:
     if not isinstance(left, str):
         pattern = _text(right)
         if not isinstance(left, Bytes):
-            raise LanguageError(f"interface conversion: interface {{}} is {type_name(left)}, not []uint8")
+            raise LanguageError(conversion_fault(left, "[]uint8"))
         return regex.search(pattern, of_bytes(bytes(left))) is not None
     return regex.search(_text(right), left) is not None
 

@@ -9,7 +9,7 @@ from orchestra_engine.language import LanguageError
 from orchestra_engine.language.expr.operators import add
 from orchestra_engine.language.expr.sorting import sorted_indices
 from orchestra_engine.language.gotext import to_bytes
-from orchestra_engine.language.values import Groups, Uint8, kind_name, type_name
+from orchestra_engine.language.values import Groups, Uint8, conversion_fault, kind_name, type_name
 
 if TYPE_CHECKING:
     from orchestra_engine.language.expr.evaluator import Evaluation
@@ -58,8 +58,7 @@ def _each(run: Evaluation, node: Node, *, which: int = 1, backwards: bool = Fals
 def _truths(run: Evaluation, node: Node, *, backwards: bool = False) -> Iterator[tuple[int, Any, bool]]:
     for index, item, value in _each(run, node, backwards=backwards):
         if not isinstance(value, bool):
-            shown = "nil" if value is None else type_name(value)
-            raise run.fault(f"interface conversion: interface {{}} is {shown}, not bool", node)
+            raise run.fault(conversion_fault(value, "bool"), node)
         yield index, item, value
 
 

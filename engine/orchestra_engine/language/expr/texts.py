@@ -17,7 +17,7 @@ from orchestra_engine.language.gotext import (
     size,
     to_bytes,
 )
-from orchestra_engine.language.values import AnyMap, Bytes, Ints, NilSlice, Strings, type_name
+from orchestra_engine.language.values import AnyMap, Bytes, Ints, NilSlice, Strings, conversion_fault, type_name
 
 _MAX_TEXT = 4 * 2**20
 _MAX_DEPTH = 1000
@@ -29,8 +29,7 @@ def text_of(value: Any) -> str:
     Raises LanguageError with Go's words.
     """
     if not isinstance(value, str):
-        shown = "nil" if value is None else type_name(value)
-        raise LanguageError(f"interface conversion: interface {{}} is {shown}, not string")
+        raise LanguageError(conversion_fault(value, "string"))
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from orchestra_engine.language import LanguageError
 from orchestra_engine.language.sprig.lists import empty
 from orchestra_engine.language.sprig.text import text_of
-from orchestra_engine.language.values import Strings, type_name
+from orchestra_engine.language.values import Strings, conversion_fault, type_name
 
 _MAX_DEPTH = 500
 MUST = frozenset(("merge", "mergeOverwrite", "deepCopy"))
@@ -44,11 +44,9 @@ def _dig(*arguments: Any) -> Any:
     *keys, default, found = arguments
     for key in keys:
         if type_name(found) != "map[string]interface {}":
-            shown = "nil" if found is None else type_name(found)
-            raise LanguageError(f"interface conversion: interface {{}} is {shown}, not map[string]interface {{}}")
+            raise LanguageError(conversion_fault(found, "map[string]interface {}"))
         if not isinstance(key, str):
-            shown = "nil" if key is None else type_name(key)
-            raise LanguageError(f"interface conversion: interface {{}} is {shown}, not string")
+            raise LanguageError(conversion_fault(key, "string"))
         if key not in found:
             return default
         found = found[key]
