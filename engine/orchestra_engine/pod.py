@@ -30,7 +30,6 @@ class Container:
     retry_fault: str = ""  # containerSet only: why it cannot be started at all
     memory_bytes: int | None = None  # from resources.limits.memory
     cpu: float | None = None  # cores, from resources.limits.cpu (a rate, never an rlimit)
-    pull_policy: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

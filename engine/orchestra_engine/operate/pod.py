@@ -242,7 +242,6 @@ def _container(op: Operation, container: Mapping[str, Any], name: str, source: s
         dependencies=list(container.get("dependencies") or []),
         memory_bytes=int(durations.quantity(str(limits["memory"]))) if "memory" in limits else None,
         cpu=durations.quantity(str(limits["cpu"])) if "cpu" in limits else None,
-        pull_policy=container.get("imagePullPolicy"),
     )
 
 
