@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestra.desk import DeskError
-from orchestra.workflow.tree import Json
+from orchestra.workflow.tree import Json, is_suspended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Request:
 
     def _waiting(self, workflow: Json) -> list[str]:
         nodes = (workflow.get("status") or {}).get("nodes") or {}
-        waiting = {i: n for i, n in nodes.items() if (n.get("type"), n.get("phase")) == ("Suspend", "Running")}
+        waiting = {i: n for i, n in nodes.items() if is_suspended(n)}
         if self.selector:
             meant = select(waiting, self.selector)
         else:

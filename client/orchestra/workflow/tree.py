@@ -59,7 +59,7 @@ class Symbols:
     def of(self, node: Json) -> str:
         """The symbol of a node."""
         phase = str(node.get("phase") or "Pending")
-        return self.waiting if (node.get("type"), phase) == ("Suspend", "Running") else self.phases.get(phase, "?")
+        return self.waiting if is_suspended(node) else self.phases.get(phase, "?")
 
 
 FINE = Symbols(dict(zip(PHASES, "◷●✔○○✖⚠", strict=True)), {}, "ǁ")
@@ -174,11 +174,16 @@ def leaves(workflow: Json) -> list[Json]:
     return [node for node in nodes.values() if node.get("type") in ("Pod", "Suspend", "Skipped")]
 
 
+def is_suspended(node: Json) -> bool:
+    """Whether a node waits for somebody, or for a time to pass."""
+    return (node.get("type"), node.get("phase")) == ("Suspend", "Running")
+
+
 def way_on(workflow: Json) -> str:
     """How a workflow that waits for somebody goes on; nothing if it does not wait, or only for a time to pass."""
     spec = workflow.get("spec") or {}
     delays = {each.get("name") for each in spec.get("templates") or () if (each.get("suspend") or {}).get("duration")}
-    waiting = [node for node in leaves(workflow) if (node.get("type"), node.get("phase")) == ("Suspend", "Running")]
+    waiting = [node for node in leaves(workflow) if is_suspended(node)]
     asked = [node for node in waiting if node.get("templateName") not in delays]
     name = workflow["metadata"]["name"]
     resume = f"orchestra workflow resume {name}"
