@@ -7,9 +7,8 @@ import re
 from functools import lru_cache
 
 from orchestra_engine.language import LanguageError
+from orchestra_engine.language.gotime import SECOND, parse_duration
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]+|$)")
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _DECIMAL = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]?))")
@@ -21,24 +20,7 @@ def go(text: str) -> float:
 
     Raises LanguageError with Go's own message (`time: missing unit in duration "10"`).
     """
-    rest = text[1:] if text[:1] in "+-" else text
-    if rest == "0":
-        return 0.0
-    if not rest:
-        raise LanguageError(f'time: invalid duration "{text}"')
-    total = 0.0
-    at = 0
-    while at < len(rest):
-        part = _PART.match(rest, at)
-        if part is None:
-            raise LanguageError(f'time: invalid duration "{text}"')
-        if not part[2]:
-            raise LanguageError(f'time: missing unit in duration "{text}"')
-        if part[2] not in _UNITS:
-            raise LanguageError(f'time: unknown unit "{part[2]}" in duration "{text}"')
-        total += float(part[1]) * _UNITS[part[2]]
-        at = part.end()
-    return -total if text.startswith("-") else total
+    return parse_duration(text) / SECOND
 
 
 @lru_cache(maxsize=1024)

@@ -31,7 +31,7 @@ MONTHS = (
 )
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 SECOND = 1_000_000_000
-_UNITS = {
+UNITS = {  # of a duration, in nanoseconds
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,
@@ -98,9 +98,9 @@ def parse_duration(text: str) -> Duration:
             raise LanguageError(f"time: invalid duration {quoted}")
         if not part[4]:
             raise LanguageError(f"time: missing unit in duration {quoted}")
-        if part[4] not in _UNITS:
+        if part[4] not in UNITS:
             raise LanguageError(f"time: unknown unit {hex_quoted(part[4])} in duration {quoted}")
-        unit, fraction = _UNITS[part[4]], (part[3] or "")[:18]
+        unit, fraction = UNITS[part[4]], (part[3] or "")[:18]
         total += int(part[1] or 0) * unit + int(fraction or 0) * unit // 10 ** len(fraction)
         at = part.end()
     if total >= 2**63:
